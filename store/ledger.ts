@@ -1,0 +1,391 @@
+import { KairosError } from '../domain/errors.ts';
+import { LANES, type LaneName } from '../domain/lane.ts';
+import {
+  type LedgerCounts,
+  MESSAGE_REASON,
+  MESSAGE_STATE,
+  type MessageReasonName,
+  MODE,
+  type Mode,
+  isBalanced,
+} from '../domain/ledger.ts';
+import { LIMITS } from '../domain/limits.ts';
+import type { Db, Queryable, Tx } from './postgres.ts';
+import { transaction } from './postgres.ts';
+
+/** A planned message: reserved for sending at `dueAtMs`, or skipped at once with its reason. */
+export interface Reservation {
+  personId: number;
+  skip: MessageReasonName | null;
+  lane: number;
+  variant: number;
+  /** Probability with which this variant was chosen. */
+  variantP: number;
+  dueAtMs: number;
+  address: string | null;
+  unit: string | null;
+  decision: Record<string, unknown> | null;
+}
+
+/** Reserves a batch; people who have a row already keep it. Returns what was new, by lane and due minute. */
+export async function reserveBatch(
+  tx: Tx,
+  campaignNo: number,
+  step: number,
+  mode: Mode,
+  batch: readonly Reservation[],
+): Promise<{ reserved: number; skipped: number }> {
+  const { rows } = await tx.query<{ reserved: number; skipped: number }>(
+    `with put as (
+       insert into message (campaign_no, step, person_id, state, reason, mode, lane, variant, variant_p, due_at, settled_at,
+         address, unit, decision)
+       select $1, $2, p, case when r = 0 then 1 else 11 end, r, $3, l, v, vp,
+         case when r = 0 then to_timestamp(d / 1000.0) end, case when r > 0 then shop_now() end, a, u, j::jsonb
+       from unnest($4::bigint[], $5::smallint[], $6::smallint[], $7::smallint[], $8::real[],
+         $9::double precision[], $10::text[], $11::text[], $12::text[]) as x (p, r, l, v, vp, d, a, u, j)
+       on conflict do nothing returning state)
+     select count(*) filter (where state = 1) as reserved, count(*) filter (where state = 11) as skipped from put`,
+    [
+      campaignNo,
+      step,
+      MODE[mode],
+      batch.map((row) => row.personId),
+      batch.map((row) => (row.skip ? MESSAGE_REASON[row.skip] : 0)),
+      batch.map((row) => row.lane),
+      batch.map((row) => row.variant),
+      batch.map((row) => row.variantP),
+      batch.map((row) => row.dueAtMs),
+      batch.map((row) => row.address),
+      batch.map((row) => row.unit),
+      batch.map((row) => (row.decision ? JSON.stringify(row.decision) : null)),
+    ],
+  );
+  return rows[0]!;
+}
+
+/** One leased message with what rendering needs. */
+export interface LeasedMessage {
+  personId: number;
+  externalId: string;
+  variant: number;
+  attempt: number;
+  address: string;
+  name: string | null;
+  country: string | null;
+  locale: string | null;
+  traits: Record<string, unknown>;
+  decision: Record<string, unknown> | null;
+}
+
+export type Claim =
+  | { token: number; messages: LeasedMessage[] }
+  | {
+      token: null;
+      waitMs: number;
+      reason: 'stopped' | 'paused' | 'empty' | 'lane rate' | 'campaign rate';
+    };
+
+export interface ClaimInput {
+  campaignNo: number;
+  step: number;
+  lane: LaneName;
+  want: number;
+  /** Names the sender's process in the lease. */
+  sender: string;
+}
+
+/** reserved → leased under a new fencing token, within the lane's and the campaign's rate. */
+export async function claimMessages(db: Db, input: ClaimInput): Promise<Claim> {
+  const claimed = await db.query<{
+    token: number | null;
+    wait_ms: number;
+    wait_reason: string | null;
+    person_ids: number[] | null;
+  }>('select * from claim_messages($1, $2::smallint, $3::smallint, $4, $5, $6, $7)', [
+    input.campaignNo,
+    input.step,
+    LANES.indexOf(input.lane),
+    `lane:${input.lane}`,
+    input.want,
+    input.sender,
+    LIMITS.leaseSeconds,
+  ]);
+  const claim = claimed.rows[0]!;
+  if (claim.token === null) {
+    return { token: null, waitMs: claim.wait_ms, reason: claim.wait_reason as 'empty' };
+  }
+  const { rows } = await db.query<LeasedMessage>(
+    `select m.person_id as "personId", p.external_id as "externalId", m.variant, m.attempt, m.address, p.name,
+       p.country, p.locale, p.traits, m.decision
+     from message m join person p on p.id = m.person_id
+     where m.campaign_no = $1 and m.step = $2 and m.person_id = any ($3::bigint[]) and m.token = $4`,
+    [input.campaignNo, input.step, claim.person_ids, claim.token],
+  );
+  return { token: claim.token, messages: rows };
+}
+
+/** leased → handed, committed before any of them is sent; returns the people whose mail may go now. */
+export async function handMessages(
+  db: Queryable,
+  campaignNo: number,
+  step: number,
+  token: number,
+  personIds: readonly number[],
+): Promise<number[]> {
+  const { rows } = await db.query<{ id: number }>(
+    'select hand_messages($1, $2::smallint, $3, $4::bigint[], $5) as id',
+    [campaignNo, step, token, personIds, LIMITS.leaseSeconds],
+  );
+  return rows.map((row) => row.id);
+}
+
+export type Outcome = 'sent' | 'refused' | 'deferred' | 'unknown';
+export interface Settlement {
+  personId: number;
+  outcome: Outcome;
+  reply: string;
+}
+
+const OUTCOME_LETTER: Record<Outcome, string> = {
+  sent: 's',
+  refused: 'b',
+  deferred: 'd',
+  unknown: 'u',
+};
+
+/**
+ * handed → sent, bounced, deferred or unknown, and one log row for all that were sent or bounced, in one transaction.
+ * Returns how many rows moved: fewer than given where another token owns a row by now.
+ */
+export async function settleMessages(
+  db: Db,
+  input: {
+    campaignId: string;
+    campaignNo: number;
+    step: number;
+    token: number;
+    retrySeconds: number;
+  },
+  settlements: readonly Settlement[],
+  variants: ReadonlyMap<number, number>,
+): Promise<number> {
+  return transaction(db, async (tx) => {
+    const { rows } = await tx.query<{ n: number }>(
+      'select settle_messages($1, $2::smallint, $3, $4::bigint[], $5::text[], $6::text[], $7, $8) as n',
+      [
+        input.campaignNo,
+        input.step,
+        input.token,
+        settlements.map((s) => s.personId),
+        settlements.map((s) => OUTCOME_LETTER[s.outcome]),
+        settlements.map((s) => s.reply),
+        input.retrySeconds,
+        LIMITS.attemptsMax,
+      ],
+    );
+    await logSettled(tx, input, settlements, variants);
+    return rows[0]!.n;
+  });
+}
+
+/** The log's row of many sent or bounced messages; `store/projector.ts` makes one event of each person of it. */
+async function logSettled(
+  tx: Tx,
+  input: { campaignId: string; campaignNo: number; step: number; token: number },
+  settlements: readonly Settlement[],
+  variants: ReadonlyMap<number, number>,
+): Promise<void> {
+  const told = settlements.filter((s) => s.outcome === 'sent' || s.outcome === 'refused');
+  if (told.length === 0) return;
+  const first = told[0]!.personId;
+  await tx.query(
+    `insert into event (message_id, type, person_id, at, properties) values ($1, 'Messages Settled', null, shop_now(), $2)
+     on conflict (message_id) do nothing`,
+    [
+      `settled:${input.campaignNo}:${input.step}:${input.token}:${first}`,
+      JSON.stringify({
+        campaign: input.campaignId,
+        step: input.step,
+        sent: told.filter((s) => s.outcome === 'sent').map((s) => s.personId),
+        bounced: told.filter((s) => s.outcome === 'refused').map((s) => s.personId),
+        variants: told.map((s) => variants.get(s.personId) ?? 0),
+      }),
+    ],
+  );
+}
+
+/** Puts leased messages back, for example when the sender stops before it handed them. */
+export async function releaseLease(db: Queryable, token: number): Promise<void> {
+  await db.query(
+    `with l as (delete from lease where token = $1 returning *)
+     update message m set state = 1, due_at = shop_now(), token = null from l
+     where m.campaign_no = l.campaign_no and m.step = l.step and m.person_id = any (l.person_ids)
+       and m.token = $1 and m.state = 2`,
+    [token],
+  );
+}
+
+/** Leases that ended: leased ones are reserved again, handed ones without a reply become `unknown`. */
+export async function reconcileLeases(
+  db: Queryable,
+): Promise<{ released: number; unknown: number }> {
+  const { rows } = await db.query<{ released: number; unknown: number }>(
+    'select * from reconcile_leases($1)',
+    [LIMITS.handedSeconds],
+  );
+  return rows[0]!;
+}
+
+/** What is due or will be, by campaign and lane: the tickets that must exist. */
+export async function openLanes(db: Queryable): Promise<
+  {
+    campaignNo: number;
+    campaignId: string;
+    step: number;
+    lane: LaneName;
+    due: number;
+    nextDueMs: number;
+  }[]
+> {
+  const { rows } = await db.query<{
+    campaignNo: number;
+    campaignId: string;
+    step: number;
+    lane: number;
+    due: number;
+    nextDueMs: number;
+  }>(
+    `select m.campaign_no as "campaignNo", c.id as "campaignId", m.step, m.lane, count(*) as due,
+       floor(extract(epoch from min(m.due_at)) * 1000)::bigint as "nextDueMs"
+     from message m join campaign c on c.no = m.campaign_no
+     where m.due_at is not null and c.stop is null and not c.paused
+     group by 1, 2, 3, 4`,
+  );
+  return rows.map((row) => ({ ...row, lane: LANES[row.lane]! }));
+}
+
+/** Reserved messages past their campaign's deadline expire. */
+export async function expireOverdue(db: Queryable, campaignNo: number): Promise<number> {
+  const { rowCount } = await db.query(
+    `update message m set state = ${MESSAGE_STATE.expired}, reason = ${MESSAGE_REASON.pastDeadline}, due_at = null,
+       settled_at = shop_now()
+     from campaign c where c.no = m.campaign_no and m.campaign_no = $1 and m.due_at is not null
+       and c.deadline_at < shop_now()`,
+    [campaignNo],
+  );
+  return rowCount ?? 0;
+}
+
+/**
+ * Takes back every message not yet handed. `stop` is set first and in the same transaction, so a sender that asks for
+ * `handed` afterwards gets nothing. Returns what was taken back and who was gone already.
+ */
+export async function stopCampaign(
+  db: Db,
+  campaignNo: number,
+  stop: 'recalled' | 'cancelled',
+): Promise<{ takenBack: number; gone: number }> {
+  return transaction(db, async (tx) => {
+    await tx.query('update campaign set stop = coalesce(stop, $2), waiting = null where no = $1', [
+      campaignNo,
+      stop,
+    ]);
+    const taken = await tx.query(
+      `update message set state = ${MESSAGE_STATE.skipped}, reason = $2, due_at = null, token = null,
+         settled_at = shop_now()
+       where campaign_no = $1 and state in (${MESSAGE_STATE.reserved}, ${MESSAGE_STATE.leased})`,
+      [campaignNo, MESSAGE_REASON[stop]],
+    );
+    const gone = await tx.query<{ n: number }>(
+      `select count(*) as n from message where campaign_no = $1 and state in (3, 10, 12, 14)`,
+      [campaignNo],
+    );
+    return { takenBack: taken.rowCount ?? 0, gone: gone.rows[0]!.n };
+  });
+}
+
+/** Everyone of the audience by state; `planned` are those without a row of the ledger. */
+export async function ledgerCounts(db: Queryable, campaignNo: number): Promise<LedgerCounts> {
+  const { rows } = await db.query<{ state: number; n: number }>(
+    'select state, count(*) as n from message where campaign_no = $1 and step = 0 group by state',
+    [campaignNo],
+  );
+  const audience = await db.query<{ n: number; held: number }>(
+    `select count(*) as n, count(*) filter (where holdout) as held from audience_member where campaign_no = $1`,
+    [campaignNo],
+  );
+  const of = (state: number): number => rows.find((row) => row.state === state)?.n ?? 0;
+  const rowsTotal = rows.reduce((sum, row) => sum + row.n, 0);
+  const { n, held } = audience.rows[0]!;
+  return {
+    audience: n,
+    holdout: held,
+    planned: n - held - rowsTotal,
+    reserved: of(MESSAGE_STATE.reserved),
+    leased: of(MESSAGE_STATE.leased),
+    handed: of(MESSAGE_STATE.handed),
+    sent: of(MESSAGE_STATE.sent),
+    skipped: of(MESSAGE_STATE.skipped),
+    bounced: of(MESSAGE_STATE.bounced),
+    expired: of(MESSAGE_STATE.expired),
+    unknown: of(MESSAGE_STATE.unknown),
+  };
+}
+
+export async function skippedByReason(
+  db: Queryable,
+  campaignNo: number,
+): Promise<Record<string, number>> {
+  const { rows } = await db.query<{ reason: number; n: number }>(
+    `select reason, count(*) as n from message where campaign_no = $1 and state = 11 group by reason order by n desc`,
+    [campaignNo],
+  );
+  return Object.fromEntries(rows.map((row) => [reasonName(row.reason), row.n]));
+}
+
+export function reasonName(reason: number): MessageReasonName {
+  const names = Object.keys(MESSAGE_REASON) as MessageReasonName[];
+  return names.find((name) => MESSAGE_REASON[name] === reason) ?? 'none';
+}
+
+/** Messages of one campaign that are neither planned into a closing state nor closed. */
+export async function outstanding(db: Queryable, campaignNo: number): Promise<number> {
+  const { rows } = await db.query<{ n: number }>(
+    'select count(*) as n from message where campaign_no = $1 and state < 10',
+    [campaignNo],
+  );
+  return rows[0]!.n;
+}
+
+/** Promise 2: closes the campaign if everyone planned is in exactly one closing state, else refuses. */
+export async function closeCampaign(db: Db, campaignNo: number): Promise<LedgerCounts> {
+  return transaction(db, async (tx) => {
+    await tx.query('select 1 from campaign where no = $1 for update', [campaignNo]);
+    const counts = await ledgerCounts(tx, campaignNo);
+    if (!isBalanced(counts)) {
+      throw new KairosError(
+        'CAMPAIGN_NOT_BALANCED',
+        `Campaign number ${campaignNo} does not balance: ${JSON.stringify(counts)}; it closes when every message has settled.`,
+        { counts },
+      );
+    }
+    await tx.query(
+      'update campaign set closed_at = coalesce(closed_at, shop_now()) where no = $1',
+      [campaignNo],
+    );
+    return counts;
+  });
+}
+
+/** The messages that nobody can say of whether they arrived, for the operator. */
+export async function unknownMessages(
+  db: Queryable,
+  campaignNo: number,
+): Promise<{ personId: number; handedAt: Date; token: number }[]> {
+  const { rows } = await db.query<{ personId: number; handedAt: Date; token: number }>(
+    `select person_id as "personId", handed_at as "handedAt", token from message
+     where campaign_no = $1 and state = 14 order by handed_at`,
+    [campaignNo],
+  );
+  return rows;
+}
