@@ -29,6 +29,12 @@ export interface CampaignDefinition {
   readonly deadline?: string;
   /** Share by which the audience may differ from what was approved before the launch is refused; 0.1 by default. */
   readonly driftTolerance?: number;
+  /** A random share gets the variants first; after `wait` the one with more clicks or orders goes to the rest. */
+  readonly pilot?: {
+    readonly share: number;
+    readonly wait: string;
+    readonly choose: 'clicks' | 'orders';
+  };
   /** Only mails are offered now; journeys come with more kinds of step. */
   readonly steps?: readonly { readonly kind: 'mail' }[];
 }

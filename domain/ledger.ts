@@ -36,6 +36,8 @@ export const MESSAGE_REASON = {
   budget: 9,
   renderFailed: 10,
   erased: 11,
+  duplicate: 12,
+  notEligible: 13,
   refused: 20,
   laterBounce: 21,
   pastDeadline: 30,

@@ -80,6 +80,10 @@ export interface Member {
   score: number | null;
   consented: boolean;
   suppressed: boolean;
+  /** The person is gone since the snapshot. */
+  erased: boolean;
+  /** The draw of the variant, uniform on [0, 1). */
+  variantDraw: number;
   /** Marketing mails of other campaigns in the last day and week of shop time. */
   lastDay: number;
   lastWeek: number;
@@ -88,7 +92,7 @@ export interface Member {
 /** The next members of a shard after `afterSeq`, by sequence. */
 export async function readMembers(
   db: Queryable,
-  campaignNo: number,
+  campaign: { no: number; id: string; salt: string },
   range: { afterSeq: number; lastSeq: number; limit: number; withCaps: boolean },
 ): Promise<Member[]> {
   const caps = `left join lateral (
@@ -100,7 +104,8 @@ export async function readMembers(
   const { rows } = await db.query<Member>(
     `select a.seq, a.person_id as "personId", p.unit, p.address, coalesce(p.lane, 4) as lane,
        p.time_zone as "timeZone", a.eligible, a.holdout, a.duplicate, a.pilot, a.score,
-       coalesce(k.granted, false) as consented, b.unit is not null as suppressed,
+       coalesce(k.granted, false) as consented, b.unit is not null as suppressed, p.id is null as erased,
+       draw($5, $6 || ':variant', coalesce(a.unit, a.person_id::text)) as "variantDraw",
        ${range.withCaps ? 'c.last_day as "lastDay", c.last_week as "lastWeek"' : '0 as "lastDay", 0 as "lastWeek"'}
      from audience_member a
      left join person p on p.id = a.person_id
@@ -108,7 +113,7 @@ export async function readMembers(
      left join suppression b on b.unit = p.unit
      ${range.withCaps ? caps : ''}
      where a.campaign_no = $1 and a.seq > $2 and a.seq <= $3 order by a.seq limit $4`,
-    [campaignNo, range.afterSeq, range.lastSeq, range.limit],
+    [campaign.no, range.afterSeq, range.lastSeq, range.limit, campaign.salt, campaign.id],
   );
   return rows;
 }

@@ -33,6 +33,8 @@ export interface CampaignRow {
   mode: Mode;
   links: Record<string, readonly string[]>;
   templates: Record<string, unknown>;
+  /** A template shows products, so planning chooses some for each person. */
+  usesProducts: boolean;
   salt: string;
   stage: Stage;
   waiting: string | null;
@@ -49,7 +51,7 @@ export interface CampaignRow {
   report: unknown;
 }
 
-const COLUMNS = `no, id, definition, hash, mode, links, templates, salt, stage, waiting, paused, stop,
+const COLUMNS = `no, id, definition, hash, mode, links, templates, uses_products as "usesProducts", salt, stage, waiting, paused, stop,
   rate_per_second as "ratePerSecond", chosen_variant as "chosenVariant", expected_count as "expectedCount",
   approved_by as "approvedBy", report,
   (extract(epoch from snapshot_at) * 1000)::double precision as "snapshotAtMs",
@@ -68,6 +70,7 @@ export interface RegisterInput {
   campaign: Campaign;
   links: Record<string, readonly string[]>;
   templates: Record<string, unknown>;
+  usesProducts: boolean;
   mode: Mode;
   salt: string;
   expectedCount: number | null;
@@ -80,8 +83,9 @@ export interface RegisterInput {
 export async function registerCampaign(db: Db, input: RegisterInput): Promise<CampaignRow> {
   return transaction(db, async (tx) => {
     await tx.query(
-      `insert into campaign (id, definition, hash, mode, links, templates, salt, expected_count, rate_per_second)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing`,
+      `insert into campaign (id, definition, hash, mode, links, templates, salt, expected_count, rate_per_second,
+         uses_products)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (id) do nothing`,
       [
         input.campaign.id,
         JSON.stringify(input.campaign),
@@ -92,6 +96,7 @@ export async function registerCampaign(db: Db, input: RegisterInput): Promise<Ca
         input.salt,
         input.expectedCount,
         input.campaign.ratePerSecond ?? null,
+        input.usesProducts,
       ],
     );
     const row = await campaignById(tx, input.campaign.id);

@@ -124,17 +124,21 @@ export async function claimMessages(db: Db, input: ClaimInput): Promise<Claim> {
   return { token: claim.token, messages: rows };
 }
 
-/** leased → handed, committed before any of them is sent; returns the people whose mail may go now. */
+/**
+ * leased → handed, committed before any of them is sent; returns the people whose mail may go now. `again` repeats a
+ * call whose answer was lost, by a caller that has sent none of them.
+ */
 export async function handMessages(
   db: Queryable,
   campaignNo: number,
   step: number,
   token: number,
   personIds: readonly number[],
+  again = false,
 ): Promise<number[]> {
   const { rows } = await db.query<{ id: number }>(
-    'select hand_messages($1, $2::smallint, $3, $4::bigint[], $5) as id',
-    [campaignNo, step, token, personIds, LIMITS.leaseSeconds],
+    'select hand_messages($1, $2::smallint, $3, $4::bigint[], $5, $6) as id',
+    [campaignNo, step, token, personIds, LIMITS.leaseSeconds, again],
   );
   return rows.map((row) => row.id);
 }
@@ -154,11 +158,11 @@ const OUTCOME_LETTER: Record<Outcome, string> = {
 };
 
 /**
- * handed → sent, bounced, deferred or unknown, and one log row for all that were sent or bounced, in one transaction.
- * Returns how many rows moved: fewer than given where another token owns a row by now.
+ * handed → sent, bounced, deferred or unknown, and one log row for all that were sent or bounced, in one statement and so
+ * in one transaction. Returns how many rows moved: fewer than given where another token owns a row by now.
  */
 export async function settleMessages(
-  db: Db,
+  db: Queryable,
   input: {
     campaignId: string;
     campaignNo: number;
@@ -167,51 +171,22 @@ export async function settleMessages(
     retrySeconds: number;
   },
   settlements: readonly Settlement[],
-  variants: ReadonlyMap<number, number>,
 ): Promise<number> {
-  return transaction(db, async (tx) => {
-    const { rows } = await tx.query<{ n: number }>(
-      'select settle_messages($1, $2::smallint, $3, $4::bigint[], $5::text[], $6::text[], $7, $8) as n',
-      [
-        input.campaignNo,
-        input.step,
-        input.token,
-        settlements.map((s) => s.personId),
-        settlements.map((s) => OUTCOME_LETTER[s.outcome]),
-        settlements.map((s) => s.reply),
-        input.retrySeconds,
-        LIMITS.attemptsMax,
-      ],
-    );
-    await logSettled(tx, input, settlements, variants);
-    return rows[0]!.n;
-  });
-}
-
-/** The log's row of many sent or bounced messages; `store/projector.ts` makes one event of each person of it. */
-async function logSettled(
-  tx: Tx,
-  input: { campaignId: string; campaignNo: number; step: number; token: number },
-  settlements: readonly Settlement[],
-  variants: ReadonlyMap<number, number>,
-): Promise<void> {
-  const told = settlements.filter((s) => s.outcome === 'sent' || s.outcome === 'refused');
-  if (told.length === 0) return;
-  const first = told[0]!.personId;
-  await tx.query(
-    `insert into event (message_id, type, person_id, at, properties) values ($1, 'Messages Settled', null, shop_now(), $2)
-     on conflict (message_id) do nothing`,
+  const { rows } = await db.query<{ n: number }>(
+    'select settle_messages($1, $2::smallint, $3, $4::bigint[], $5::text[], $6::text[], $7, $8, $9) as n',
     [
-      `settled:${input.campaignNo}:${input.step}:${input.token}:${first}`,
-      JSON.stringify({
-        campaign: input.campaignId,
-        step: input.step,
-        sent: told.filter((s) => s.outcome === 'sent').map((s) => s.personId),
-        bounced: told.filter((s) => s.outcome === 'refused').map((s) => s.personId),
-        variants: told.map((s) => variants.get(s.personId) ?? 0),
-      }),
+      input.campaignNo,
+      input.step,
+      input.token,
+      settlements.map((s) => s.personId),
+      settlements.map((s) => OUTCOME_LETTER[s.outcome]),
+      settlements.map((s) => s.reply),
+      input.retrySeconds,
+      LIMITS.attemptsMax,
+      input.campaignId,
     ],
   );
+  return rows[0]!.n;
 }
 
 /** Puts leased messages back, for example when the sender stops before it handed them. */
@@ -236,36 +211,46 @@ export async function reconcileLeases(
   return rows[0]!;
 }
 
-/** What is due or will be, by campaign and lane: the tickets that must exist. */
-export async function openLanes(db: Queryable): Promise<
-  {
-    campaignNo: number;
-    campaignId: string;
-    step: number;
-    lane: LaneName;
-    due: number;
-    nextDueMs: number;
-  }[]
-> {
-  const { rows } = await db.query<{
-    campaignNo: number;
-    campaignId: string;
-    step: number;
-    lane: number;
-    due: number;
-    nextDueMs: number;
-  }>(
-    `select m.campaign_no as "campaignNo", c.id as "campaignId", m.step, m.lane, count(*) as due,
-       floor(extract(epoch from min(m.due_at)) * 1000)::bigint as "nextDueMs"
-     from message m join campaign c on c.no = m.campaign_no
-     where m.due_at is not null and c.stop is null and not c.paused
-     group by 1, 2, 3, 4`,
+export interface OpenLane {
+  campaignNo: number;
+  campaignId: string;
+  step: number;
+  lane: LaneName;
+  /** Shop time of the first message that is due in it. */
+  nextDueMs: number;
+}
+
+/** The lanes with reserved messages: for each of them a ticket must exist. One index probe per campaign and lane. */
+export async function openLanes(db: Queryable): Promise<OpenLane[]> {
+  const { rows } = await db.query<Omit<OpenLane, 'lane'> & { lane: number }>(
+    `select c.no as "campaignNo", c.id as "campaignId", 0 as step, l.lane,
+       floor(extract(epoch from first.due_at) * 1000)::bigint as "nextDueMs"
+     from campaign c cross join generate_series(0, $1::int - 1) as l (lane)
+     cross join lateral (select m.due_at from message m where m.campaign_no = c.no and m.lane = l.lane
+       and m.due_at is not null order by m.due_at limit 1) first
+     where c.closed_at is null and c.stop is null and not c.paused`,
+    [LANES.length],
   );
   return rows.map((row) => ({ ...row, lane: LANES[row.lane]! }));
 }
 
+/** True while a message is due or leased: two index probes, where counting would read the whole campaign. */
+export async function isBusy(db: Queryable, campaignNo: number): Promise<boolean> {
+  const { rows } = await db.query<{ busy: boolean }>(
+    `select exists (select from message where campaign_no = $1 and due_at is not null)
+       or exists (select from lease where campaign_no = $1) as busy`,
+    [campaignNo],
+  );
+  return rows[0]!.busy;
+}
+
 /** Reserved messages past their campaign's deadline expire. */
 export async function expireOverdue(db: Queryable, campaignNo: number): Promise<number> {
+  const late = await db.query<{ late: boolean }>(
+    'select coalesce(deadline_at < shop_now(), false) as late from campaign where no = $1',
+    [campaignNo],
+  );
+  if (!late.rows[0]?.late) return 0;
   const { rowCount } = await db.query(
     `update message m set state = ${MESSAGE_STATE.expired}, reason = ${MESSAGE_REASON.pastDeadline}, due_at = null,
        settled_at = shop_now()

@@ -54,7 +54,7 @@ export async function loadPeople(
     ) on commit drop`);
     receipt.read = await copyInto(tx, 'staging', personRows(people, receipt));
     // Of two rows with one id in the same load the later one counts.
-    const { rows } = await tx.query<{ added: number; changed: number }>(
+    const { rows } = await tx.query<{ added: number; changed: number; ids: number[] }>(
       `with newest as (select distinct on (external_id) * from staging order by external_id, n desc),
        put as (
          insert into person (external_id, address, unit, lane, name, country, time_zone, locale, traits, created_at)
@@ -66,22 +66,44 @@ export async function loadPeople(
            where (person.address, person.name, person.country, person.time_zone, person.locale, person.traits)
              is distinct from (excluded.address, excluded.name, excluded.country, excluded.time_zone, excluded.locale,
                person.traits || excluded.traits)
-         returning (xmax = 0) as is_new)
-       select count(*) filter (where is_new) as added, count(*) filter (where not is_new) as changed from put`,
+         returning id, (xmax = 0) as is_new)
+       select count(*) filter (where is_new) as added, count(*) filter (where not is_new) as changed,
+         coalesce(array_agg(id), '{}') as ids from put`,
     );
     receipt.added = rows[0]!.added;
     receipt.changed = rows[0]!.changed;
     // An older consent never overrules a newer one.
-    await tx.query(
+    const consents = await tx.query<{ person_id: number }>(
       `insert into consent (person_id, granted, at, source)
        select distinct on (p.id) p.id, s.granted, s.consent_at, s.source
        from staging s join person p using (external_id) where s.granted is not null
        order by p.id, s.consent_at desc, s.n desc
        on conflict (person_id, channel) do update set granted = excluded.granted, at = excluded.at,
-         source = excluded.source where consent.at < excluded.at`,
+         source = excluded.source where consent.at < excluded.at
+       returning person_id`,
     );
+    await tellPeople(tx, [...rows[0]!.ids, ...consents.rows.map((row) => row.person_id)]);
   });
   return receipt;
+}
+
+/**
+ * Puts people's present traits and consent into the log, whence the warehouse has them: codes and traits only, never the
+ * address or the name.
+ */
+export async function tellPeople(tx: Queryable, ids: readonly number[]): Promise<void> {
+  if (ids.length === 0) return;
+  await tx.query(
+    `insert into event (message_id, type, person_id, at, properties)
+     select 'person:' || p.id || ':' || pg_current_xact_id(), 'Traits Changed', p.id, shop_now(), jsonb_build_object(
+       'externalId', p.external_id, 'country', p.country, 'timeZone', p.time_zone, 'locale', p.locale,
+       'consent', coalesce(k.granted, false), 'hasAddress', p.address is not null, 'traits', p.traits,
+       'createdAtMs', floor(extract(epoch from p.created_at) * 1000))
+     from person p left join consent k on k.person_id = p.id and k.channel = 'email'
+     where p.id = any ($1::bigint[])
+     on conflict (message_id) do update set properties = excluded.properties`,
+    [[...new Set(ids)]],
+  );
 }
 
 async function* personRows(

@@ -98,6 +98,7 @@ create table campaign (
   links jsonb not null default '{}',
   -- Frozen template sources by variant, so that a running campaign never reads a file that was edited since.
   templates jsonb not null default '{}',
+  uses_products boolean not null default false,
   salt text not null,
   stage text not null default 'draft',
   waiting text,

@@ -71,24 +71,26 @@ end $$;
 
 -- leased → handed, in the moment of sending: pause, stop, suppression, consent and erasure are checked here (promise 3).
 -- Returns the people whose mail may go; all others of `ids` were put where they belong.
+-- `p_again` is for the one caller that asked before, lost the answer, and knows that it has sent none of them.
 create function hand_messages(
-  p_campaign integer, p_step smallint, p_token bigint, p_ids bigint[], p_lease_seconds integer
+  p_campaign integer, p_step smallint, p_token bigint, p_ids bigint[], p_lease_seconds integer, p_again boolean
 ) returns setof bigint language plpgsql as $$
 declare c campaign; handed bigint[];
 begin
   -- FOR SHARE: a pause or recall that has been acknowledged is seen here, and one that is under way waits for us.
   select * into c from campaign where no = p_campaign for share;
   if c.paused and c.stop is null then
-    update message m set state = 1, due_at = shop_now(), token = null
+    update message m set state = 1, due_at = shop_now(), token = null, handed_at = null
       where m.campaign_no = p_campaign and m.step = p_step and m.person_id = any (p_ids)
-        and m.token = p_token and m.state = 2;
+        and m.token = p_token and (m.state = 2 or (p_again and m.state = 3));
     return;
   end if;
   if c.stop is null then
     with moved as (
-      update message m set state = 3, handed_at = clock_timestamp(), attempt = m.attempt + 1
+      update message m set state = 3, handed_at = clock_timestamp(),
+        attempt = m.attempt + case when m.state = 2 then 1 else 0 end
       where m.campaign_no = p_campaign and m.step = p_step and m.person_id = any (p_ids)
-        and m.token = p_token and m.state = 2
+        and m.token = p_token and (m.state = 2 or (p_again and m.state = 3))
         and not exists (select from suppression s where s.unit = m.unit)
         and exists (select from consent k where k.person_id = m.person_id and k.channel = 'email' and k.granted)
       returning m.person_id)
@@ -96,7 +98,7 @@ begin
   end if;
   update lease set until = clock_timestamp() + p_lease_seconds * interval '1 second' where lease.token = p_token;
   if coalesce(array_length(handed, 1), 0) < array_length(p_ids, 1) then
-    update message m set state = 11, settled_at = shop_now(), token = null,
+    update message m set state = 11, settled_at = shop_now(), token = null, handed_at = null,
       reason = case
         when c.stop = 'recalled' then 5
         when c.stop = 'cancelled' then 6
@@ -104,38 +106,55 @@ begin
         when not exists (select from person p where p.id = m.person_id) then 11
         else 2 end
       where m.campaign_no = p_campaign and m.step = p_step and m.person_id = any (p_ids)
-        and m.token = p_token and m.state = 2;
+        and m.token = p_token and (m.state = 2 or (p_again and m.state = 3))
+        and not (m.person_id = any (coalesce(handed, '{}')));
   end if;
   return query select unnest(handed);
 end $$;
 
+-- When a deferred message is tried again: the wait doubles with each attempt.
+create function retry_at(attempt smallint, retry_seconds integer) returns timestamptz language sql stable as
+$$ select shop_now() + retry_seconds * power(2, greatest(attempt - 1, 0)) * interval '1 second' $$;
+
 -- handed → sent, bounced, reserved again (deferred) or expired. A late reply also settles an `unknown` of the same token.
 -- Outcomes: 's' sent, 'b' refused for good, 'd' deferred, 'u' unknown (the connection died after the last dot).
+-- One log row tells of all that were sent or bounced; store/projector.ts makes one event of each person of it.
 create function settle_messages(
   p_campaign integer, p_step smallint, p_token bigint, p_ids bigint[], p_outcomes text[], p_replies text[],
-  p_retry_seconds integer, p_attempts_max integer
+  p_retry_seconds integer, p_attempts_max integer, p_campaign_id text
 ) returns integer language plpgsql as $$
-declare changed integer; deadline timestamptz; now_ timestamptz := shop_now();
+declare changed integer; n integer; deadline timestamptz; now_ timestamptz := shop_now();
 begin
-  select deadline_at into deadline from campaign where no = p_campaign;
   update message m set
-    state = case o.outcome
-      when 's' then 10 when 'b' then 12 when 'u' then 14
-      else case when m.attempt >= p_attempts_max or next_.at > deadline then 13 else 1 end end,
-    reason = case o.outcome
-      when 's' then 0 when 'b' then 20 when 'u' then 40
-      else case when m.attempt >= p_attempts_max then 31 when next_.at > deadline then 30 else 0 end end,
-    due_at = case when o.outcome = 'd' and m.attempt < p_attempts_max and not coalesce(next_.at > deadline, false)
-      then next_.at end,
-    token = case when o.outcome = 'd' then null else m.token end,
-    settled_at = now_,
-    reply = left(o.reply, 200)
-  from unnest(p_ids, p_outcomes, p_replies) as o (person_id, outcome, reply),
-    lateral (select now_ + p_retry_seconds * power(2, greatest(m.attempt - 1, 0)) * interval '1 second' as at) next_
-  where m.campaign_no = p_campaign and m.step = p_step and m.person_id = o.person_id
+    state = case o.outcome when 's' then 10 when 'b' then 12 else 14 end,
+    reason = case o.outcome when 's' then 0 when 'b' then 20 else 40 end,
+    settled_at = now_, reply = left(o.reply, 200)
+  from unnest(p_ids, p_outcomes, p_replies) as o (person_id, outcome, reply)
+  where o.outcome <> 'd' and m.campaign_no = p_campaign and m.step = p_step and m.person_id = any (p_ids) and m.person_id = o.person_id
     and m.token = p_token and (m.state = 3 or (m.state = 14 and o.outcome in ('s', 'b')));
   get diagnostics changed = row_count;
-  return changed;
+  if changed > 0 then
+    insert into event (message_id, type, person_id, at, properties)
+    values (format('settled:%s:%s:%s:%s', p_campaign, p_step, p_token, p_ids[1]), 'Messages Settled', null, now_,
+      jsonb_build_object('campaign', p_campaign_id, 'step', p_step,
+        'sent', (select coalesce(jsonb_agg(o.p), '[]') from unnest(p_ids, p_outcomes) o (p, s) where o.s = 's'),
+        'bounced', (select coalesce(jsonb_agg(o.p), '[]') from unnest(p_ids, p_outcomes) o (p, s) where o.s = 'b')))
+    on conflict (message_id) do nothing;
+  end if;
+  if not 'd' = any (p_outcomes) then return changed; end if;
+  select deadline_at into deadline from campaign where no = p_campaign;
+  update message m set
+    state = case when m.attempt >= p_attempts_max or retry_at(m.attempt, p_retry_seconds) > deadline then 13 else 1 end,
+    reason = case when m.attempt >= p_attempts_max then 31
+      when retry_at(m.attempt, p_retry_seconds) > deadline then 30 else 0 end,
+    due_at = case when m.attempt >= p_attempts_max or retry_at(m.attempt, p_retry_seconds) > deadline then null
+      else retry_at(m.attempt, p_retry_seconds) end,
+    token = null, settled_at = now_, reply = left(o.reply, 200)
+  from unnest(p_ids, p_outcomes, p_replies) as o (person_id, outcome, reply)
+  where o.outcome = 'd' and m.campaign_no = p_campaign and m.step = p_step and m.person_id = any (p_ids) and m.person_id = o.person_id
+    and m.token = p_token and m.state = 3;
+  get diagnostics n = row_count;
+  return changed + n;
 end $$;
 
 -- Leases that ended: leased → reserved again, handed without a reply → unknown. Returns what was moved.

@@ -1,0 +1,5 @@
+import type { CampaignActivities } from './campaign/activities.ts';
+import type { TrainingActivities } from './training/activities.ts';
+
+/** Everything that workflows may call; `bin/worker.ts` puts the factories together. */
+export type Activities = CampaignActivities & TrainingActivities;
