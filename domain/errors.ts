@@ -22,6 +22,8 @@ export const ERRORS = {
   MODEL_UNKNOWN: { retryable: false, status: 404 },
   PERSON_UNKNOWN: { retryable: false, status: 404 },
   RELAY_UNSAFE: { retryable: false, status: 412 },
+  RELAY_DOWN: { retryable: true, status: 503 },
+  TRANSPORT_FULL: { retryable: true, status: 503 },
   PROJECTOR_BEHIND: { retryable: true, status: 503 },
   WAREHOUSE_DOWN: { retryable: true, status: 503 },
   AUDIT_BROKEN: { retryable: false, status: 500 },
