@@ -149,6 +149,19 @@ function temporalSettings(env: Environment, ports: Ports): Config['temporal'] {
   };
 }
 
+/**
+ * What a process of the supervisor inherits. Programs that are not ours get what any program needs; ours also get the
+ * settings of Kairos, and never what npm adds for its own scripts.
+ */
+export function inheritedEnvironment(kind: 'ours' | 'foreign', env: Environment = process.env) {
+  const foreign = new Set(['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'USER']);
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) =>
+      kind === 'ours' ? !/^npm_|^INIT_CWD$/i.test(name) : foreign.has(name),
+    ),
+  );
+}
+
 function shopName(value: string): ShopName {
   const shop = SHOPS.find((name) => name === value);
   if (shop) return shop;

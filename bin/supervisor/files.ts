@@ -27,7 +27,7 @@ export interface StackState {
 
 /** Writes all or nothing: a crash leaves the old content, never half of the new. */
 export function writeFileAtomically(path: string, content: string, mode = 0o600): void {
-  mkdirSync(dirname(path), { recursive: true });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${process.pid}.tmp`;
   const file = openSync(draft, 'w', mode);
   try {

@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import { inheritedEnvironment, type Config } from '../config.ts';
+import type { ProcessDefinition, ProcessName } from '../supervisor/definition.ts';
+import type { PortName } from '../supervisor/ports.ts';
+
+interface Ours {
+  name: ProcessName;
+  title: string;
+  ports: readonly PortName[];
+  address: (config: Config) => string;
+  isOurs?: (config: Config) => boolean;
+}
+
+/** The processes that are written here: `bin/<name>.ts`, which say themselves when they are ready. */
+const OURS: readonly Ours[] = [
+  {
+    name: 'warehouse',
+    title: 'Warehouse',
+    ports: ['warehouse'],
+    address: (config) => `127.0.0.1:${config.ports.warehouse}`,
+    isOurs: (config) => !config.warehouse.external,
+  },
+  {
+    name: 'inbox',
+    title: 'Dev inbox',
+    ports: ['smtp', 'inbox'],
+    address: (config) => `${config.inboxUrl} (SMTP on ${config.ports.smtp})`,
+    isOurs: (config) => !config.smtp.external,
+  },
+  {
+    name: 'worker',
+    title: 'Worker',
+    ports: [],
+    address: (config) => `namespace ${config.temporal.namespace}`,
+  },
+  {
+    name: 'sender',
+    title: 'Sender',
+    ports: [],
+    address: (config) => (config.queueUrl ? 'lanes on Redis' : 'lanes on PostgreSQL'),
+  },
+  {
+    name: 'server',
+    title: 'Server',
+    ports: ['public', 'admin'],
+    address: (config) => `${config.publicUrl} (admin ${config.adminUrl})`,
+  },
+];
+
+export const ours: readonly ProcessDefinition[] = OURS.map((each) => ({
+  ...each,
+  isOurs: each.isOurs ?? (() => true),
+  command: (config) =>
+    Promise.resolve({
+      file: process.execPath,
+      args: ['--enable-source-maps', join(config.checkout, 'bin', `${each.name}.ts`)],
+      env: {
+        ...inheritedEnvironment('ours'),
+        KAIROS_SHOP: config.shop,
+        KAIROS_DATA_DIR: config.dataDir,
+      },
+    }),
+  stopSignal: 'SIGTERM',
+  stopTimeoutMs: 10_000,
+}));
