@@ -6,14 +6,14 @@ import {
   claimMessages,
   handMessages,
   openLanes,
-  reconcileLeases,
-  releaseLease,
+  reconcileLots,
+  releaseLot,
   settleMessages,
 } from '../store/ledger.ts';
 import { type Db, isTransient } from '../store/postgres.ts';
 import { shopNowMs } from '../store/clock.ts';
 import type { Ticket, TicketQueue, TicketWorkers } from './queue.ts';
-import type { MailTransport } from './smtp/transport.ts';
+import type { DeliveryResult, MailTransport } from './smtp/transport.ts';
 
 /** A campaign made ready once: what is left per message is to fill it in. Throws for a person it cannot render. */
 export interface PreparedCampaign {
@@ -49,6 +49,9 @@ const DEFAULTS: SenderOptions = {
   retrySeconds: 60,
   reconcileMs: 2_000,
 };
+
+/** A ticket with the fencing token of the lot that was leased for it. */
+type Lease = Ticket & { token: number };
 
 /** After this time a ticket gives its lane's place to the next one and is issued again. */
 const TICKET_MS = 20_000;
@@ -98,7 +101,7 @@ export class Sender {
 
   /** Ends expired leases, and issues the tickets that should exist: an id that waits already is not doubled. */
   async reconcile(): Promise<void> {
-    const ended = await reconcileLeases(this.#deps.db);
+    const ended = await reconcileLots(this.#deps.db);
     if (ended.released + ended.unknown > 0) this.#deps.log('leases ended', ended);
     const lanes = await openLanes(this.#deps.db);
     if (lanes.length === 0) return;
@@ -144,67 +147,55 @@ export class Sender {
         await sleep(claim.waitMs);
         continue;
       }
-      await this.#sendLease(campaign, ticket, claim.token, claim.messages);
+      await this.#sendLot(campaign, { ...ticket, token: claim.token }, claim.messages);
     }
     // The next ticket: the reconciler's, or the one of a later batch that waits behind this.
   }
 
-  /** Sends one lease in windows; returns when the last window has a slot, so that the next claim overlaps with it. */
-  async #sendLease(
+  /** Sends one lot in windows; returns when the last window has a slot, so that the next claim overlaps with it. */
+  async #sendLot(
     campaign: PreparedCampaign,
-    ticket: Ticket,
-    token: number,
+    lease: Lease,
     messages: LeasedMessage[],
   ): Promise<void> {
     const { windowSize } = this.#options;
-    let open = Math.ceil(messages.length / windowSize);
-    let clean = true;
+    const unhanded: number[] = [];
+    const windows: Promise<void>[] = [];
     for (let at = 0; at < messages.length; at += windowSize) {
-      await this.#slots.take();
-      if (this.#stopping) {
-        this.#slots.give();
-        await this.#retry(() => releaseLease(this.#deps.db, token));
-        return;
-      }
       const window = messages.slice(at, at + windowSize);
-      void this.#sendWindow(campaign, ticket, token, window)
-        .catch((error: Error) => {
-          clean = false;
-          this.#deps.log('window failed', { error: error.message });
-        })
-        .finally(() => {
-          this.#slots.give();
-          open -= 1;
-          if (open === 0 && clean) {
-            // Nothing is leased under it any more. Otherwise it runs out, and the reconciler ends it.
-            void releaseLease(this.#deps.db, token).catch(() => {});
-          }
-        });
+      await this.#slots.take();
+      windows.push(
+        this.#sendWindow(campaign, lease, window, unhanded).finally(() => this.#slots.give()),
+      );
     }
+    // A window that failed leaves the lease to run out; the reconciler then finds what became of its messages.
+    void Promise.all(windows)
+      .then(() => this.#retry(() => releaseLot(this.#deps.db, lease.token, unhanded)))
+      .catch((error: Error) => this.#deps.log('window failed', { error: error.message }));
   }
 
+  /** Hands, delivers and settles one window; who may not go now is put into `unhanded`. */
   async #sendWindow(
     campaign: PreparedCampaign,
-    ticket: Ticket,
-    token: number,
+    lease: Lease,
     window: LeasedMessage[],
+    unhanded: number[],
   ): Promise<void> {
+    const ids = window.map((message) => message.personId);
+    if (this.#stopping) {
+      unhanded.push(...ids);
+      return;
+    }
     const { built, failed } = buildAll(campaign, window);
-    let again = false;
-    const handed = new Set(
-      await this.#retry(async () => {
-        const mayRepeat = again;
-        again = true;
-        return handMessages(
-          this.#deps.db,
-          ticket.campaignNo,
-          ticket.step,
-          token,
-          [...built.keys(), ...failed.map((f) => f.personId)],
-          mayRepeat,
-        );
-      }),
-    );
+    let asked = false;
+    const { verdict, personIds } = await this.#retry(() => {
+      const again = asked;
+      asked = true;
+      return handMessages(this.#deps.db, lease, ids, again);
+    });
+    if (verdict === 'paused') unhanded.push(...ids);
+    if (verdict !== 'go') return;
+    const handed = new Set(personIds);
     const settlements: Settlement[] = failed.filter((f) => handed.has(f.personId));
     await Promise.all(
       window.map(async (message) => {
@@ -214,29 +205,27 @@ export class Sender {
       }),
     );
     if (settlements.length === 0) return;
+    const { retrySeconds } = this.#options;
     const moved = await this.#retry(() =>
-      settleMessages(
-        this.#deps.db,
-        {
-          campaignId: ticket.campaignId,
-          campaignNo: ticket.campaignNo,
-          step: ticket.step,
-          token,
-          retrySeconds: this.#options.retrySeconds,
-        },
-        settlements,
-      ),
+      settleMessages(this.#deps.db, { ...lease, retrySeconds }, settlements),
     );
-    this.sent += moved;
+    this.sent += settlements.filter((s) => s.outcome === 'sent').length;
     if (moved < settlements.length) {
-      this.#deps.log('settled fewer than handed', { moved, of: settlements.length, token });
+      this.#deps.log('settled fewer than handed', { moved, of: settlements.length });
     }
   }
 
   async #deliver(from: string, message: LeasedMessage, data: Buffer): Promise<Settlement> {
-    const result = await this.#deps.transport.deliver({ from, to: message.address, data });
-    const outcome = result.outcome === 'lost' ? 'unknown' : result.outcome;
-    return { personId: message.personId, outcome, reply: result.reply };
+    const { personId } = message;
+    try {
+      const result = await this.#deps.transport.deliver({ from, to: message.address, data });
+      return { personId, outcome: outcomeOf(result), reply: result.reply };
+    } catch (error) {
+      // The transport rejects only what it has not written a byte of.
+      const code = (error as { code?: string }).code ?? 'TRANSPORT_FAILED';
+      const outcome = code === 'ADDRESS_INVALID' ? 'refused' : 'deferred';
+      return { personId, outcome, reply: `not sent: ${code}` };
+    }
   }
 
   /** Repeats while PostgreSQL is away: what was handed must be settled, however long that takes. */
@@ -250,6 +239,13 @@ export class Sender {
       }
     }
   }
+}
+
+/** A "no" to the connection or to the sender says nothing of the recipient, who must not pay for it with a bounce. */
+function outcomeOf(result: DeliveryResult): Settlement['outcome'] {
+  if (result.outcome === 'lost') return 'unknown';
+  const aboutRecipient = ['rcpt', 'data', 'content'].includes(result.stage);
+  return result.outcome === 'refused' && !aboutRecipient ? 'deferred' : result.outcome;
 }
 
 /** Renders a window; a person whose mail cannot be built is refused by us, so that the campaign still balances. */

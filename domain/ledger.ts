@@ -1,13 +1,12 @@
 /**
  * The ledger's states: one row per (campaign, step, person), and the transitions of `../docs/reference/ledger.md`.
  *
- * planned → reserved → leased(token, until) → handed → sent | refused | deferred(next attempt)
- * A lease that ends without `handed` is reserved again; a `handed` that ends without a reply is `unknown`, and is
- * never sent again by itself.
+ * planned → reserved → (leased) → handed → sent | bounced | reserved again (deferred) | expired | unknown
+ * A sender leases a lot of reserved messages under a fencing token; a lease that ends is only the lot's, the messages
+ * were reserved all the time. A `handed` that ends without a reply is `unknown`, and is never sent again by itself.
  */
 export const MESSAGE_STATE = {
   reserved: 1,
-  leased: 2,
   handed: 3,
   sent: 10,
   skipped: 11,

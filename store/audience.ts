@@ -46,7 +46,7 @@ export async function snapshotAudience(
          from (
            select p.id as person_id, p.unit, coalesce(p.unit, p.id::text) as unit_or_id, s.score, x.nth,
              p.address is not null and x.nth = 1 and coalesce(k.granted, false) and b.unit is null as can
-           from staging s join person p on p.id = s.person_id
+           from (select person_id, max(score) as score from staging group by 1) s join person p on p.id = s.person_id
            left join consent k on k.person_id = p.id and k.channel = 'email'
            left join suppression b on b.unit = p.unit
            join (select p2.id, case when p2.unit is null then 1
@@ -97,9 +97,9 @@ export async function readMembers(
 ): Promise<Member[]> {
   const caps = `left join lateral (
       select count(*) filter (where at > shop_now() - interval '1 day') as last_day, count(*) as last_week
-      from (select coalesce(m.settled_at, m.due_at, shop_now()) as at from message m
+      from (select coalesce(m.settled_at, shop_now()) as at from message m
             where m.person_id = a.person_id and m.campaign_no <> a.campaign_no and m.mode = 1
-              and m.state in (1, 2, 3, 10, 14)) t
+              and m.state in (1, 3, 10, 14)) t
       where at > shop_now() - interval '7 days') c on true`;
   const { rows } = await db.query<Member>(
     `select a.seq, a.person_id as "personId", p.unit, p.address, coalesce(p.lane, 4) as lane,

@@ -27,7 +27,13 @@ export interface Reservation {
   decision: Record<string, unknown> | null;
 }
 
-/** Reserves a batch; people who have a row already keep it. Returns what was new, by lane and due minute. */
+/** Messages whose due times fall into one span of this length share a lot. */
+const LOT_SPAN_MS = 60_000;
+
+/**
+ * Reserves a batch, message rows and the lots that hold them, in the caller's transaction; people who have a row already
+ * keep it. Returns how many are new.
+ */
 export async function reserveBatch(
   tx: Tx,
   campaignNo: number,
@@ -35,16 +41,14 @@ export async function reserveBatch(
   mode: Mode,
   batch: readonly Reservation[],
 ): Promise<{ reserved: number; skipped: number }> {
-  const { rows } = await tx.query<{ reserved: number; skipped: number }>(
-    `with put as (
-       insert into message (campaign_no, step, person_id, state, reason, mode, lane, variant, variant_p, due_at, settled_at,
-         address, unit, decision)
-       select $1, $2, p, case when r = 0 then 1 else 11 end, r, $3, l, v, vp,
-         case when r = 0 then to_timestamp(d / 1000.0) end, case when r > 0 then shop_now() end, a, u, j::jsonb
-       from unnest($4::bigint[], $5::smallint[], $6::smallint[], $7::smallint[], $8::real[],
-         $9::double precision[], $10::text[], $11::text[], $12::text[]) as x (p, r, l, v, vp, d, a, u, j)
-       on conflict do nothing returning state)
-     select count(*) filter (where state = 1) as reserved, count(*) filter (where state = 11) as skipped from put`,
+  const { rows } = await tx.query<{ person_id: number; state: number }>(
+    `insert into message (campaign_no, step, person_id, state, reason, mode, lane, variant, variant_p, settled_at, address,
+       unit, decision)
+     select $1, $2, p, case when r = 0 then 1 else 11 end, r, $3, l, v, vp, case when r > 0 then shop_now() end, a, u,
+       j::jsonb
+     from unnest($4::bigint[], $5::smallint[], $6::smallint[], $7::smallint[], $8::real[], $9::text[], $10::text[],
+       $11::text[]) as x (p, r, l, v, vp, a, u, j)
+     on conflict do nothing returning person_id, state`,
     [
       campaignNo,
       step,
@@ -54,13 +58,44 @@ export async function reserveBatch(
       batch.map((row) => row.lane),
       batch.map((row) => row.variant),
       batch.map((row) => row.variantP),
-      batch.map((row) => row.dueAtMs),
       batch.map((row) => row.address),
       batch.map((row) => row.unit),
       batch.map((row) => (row.decision ? JSON.stringify(row.decision) : null)),
     ],
   );
-  return rows[0]!;
+  const fresh = new Set(rows.filter((row) => row.state === 1).map((row) => row.person_id));
+  await insertLots(
+    tx,
+    campaignNo,
+    step,
+    batch.filter((row) => fresh.has(row.personId)),
+  );
+  return { reserved: fresh.size, skipped: rows.length - fresh.size };
+}
+
+async function insertLots(
+  tx: Tx,
+  campaignNo: number,
+  step: number,
+  reserved: readonly Reservation[],
+): Promise<void> {
+  const lots = new Map<string, { lane: number; dueMs: number; ids: number[] }>();
+  for (const { lane, dueAtMs, personId } of reserved) {
+    const key = `${lane}:${Math.floor(dueAtMs / LOT_SPAN_MS)}`;
+    const lot = lots.get(key);
+    if (lot) {
+      lot.ids.push(personId);
+      // Never before anyone's moment: quiet hours end on the minute.
+      lot.dueMs = Math.max(lot.dueMs, dueAtMs);
+    } else lots.set(key, { lane, dueMs: dueAtMs, ids: [personId] });
+  }
+  for (const lot of lots.values()) {
+    await tx.query(
+      `insert into lot (campaign_no, step, lane, due_at, person_ids)
+       values ($1, $2, $3, to_timestamp($4 / 1000.0), $5::bigint[])`,
+      [campaignNo, step, lot.lane, lot.dueMs, lot.ids],
+    );
+  }
 }
 
 /** One leased message with what rendering needs. */
@@ -78,7 +113,7 @@ export interface LeasedMessage {
 }
 
 export type Claim =
-  | { token: number; messages: LeasedMessage[] }
+  | { token: number; personIds: number[]; messages: LeasedMessage[] }
   | {
       token: null;
       waitMs: number;
@@ -94,14 +129,14 @@ export interface ClaimInput {
   sender: string;
 }
 
-/** reserved → leased under a new fencing token, within the lane's and the campaign's rate. */
+/** Leases a lot under a new fencing token, within the lane's and the campaign's rate. */
 export async function claimMessages(db: Db, input: ClaimInput): Promise<Claim> {
   const claimed = await db.query<{
     token: number | null;
     wait_ms: number;
     wait_reason: string | null;
     person_ids: number[] | null;
-  }>('select * from claim_messages($1, $2::smallint, $3::smallint, $4, $5, $6, $7)', [
+  }>('select * from claim_lot($1, $2::smallint, $3::smallint, $4, $5, $6, $7)', [
     input.campaignNo,
     input.step,
     LANES.indexOf(input.lane),
@@ -118,29 +153,33 @@ export async function claimMessages(db: Db, input: ClaimInput): Promise<Claim> {
     `select m.person_id as "personId", p.external_id as "externalId", m.variant, m.attempt, m.address, p.name,
        p.country, p.locale, p.traits, m.decision
      from message m join person p on p.id = m.person_id
-     where m.campaign_no = $1 and m.step = $2 and m.person_id = any ($3::bigint[]) and m.token = $4`,
-    [input.campaignNo, input.step, claim.person_ids, claim.token],
+     where m.person_id = any ($3::bigint[]) and m.campaign_no = $1 and m.step = $2 and m.state = 1`,
+    [input.campaignNo, input.step, claim.person_ids],
   );
-  return { token: claim.token, messages: rows };
+  return { token: claim.token, personIds: claim.person_ids!, messages: rows };
+}
+
+export interface Handed {
+  /** `paused`: nothing moved, give the lot back. `fenced`: the lease is not ours any more, touch nothing. */
+  verdict: 'go' | 'paused' | 'fenced';
+  personIds: number[];
 }
 
 /**
- * leased → handed, committed before any of them is sent; returns the people whose mail may go now. `again` repeats a
- * call whose answer was lost, by a caller that has sent none of them.
+ * reserved → handed, committed before any of them is sent; names the people whose mail may go now. `again` repeats a call
+ * whose answer was lost, by a caller that has sent none of them.
  */
 export async function handMessages(
   db: Queryable,
-  campaignNo: number,
-  step: number,
-  token: number,
+  lease: { campaignNo: number; step: number; token: number },
   personIds: readonly number[],
   again = false,
-): Promise<number[]> {
-  const { rows } = await db.query<{ id: number }>(
-    'select hand_messages($1, $2::smallint, $3, $4::bigint[], $5, $6) as id',
-    [campaignNo, step, token, personIds, LIMITS.leaseSeconds, again],
+): Promise<Handed> {
+  const { rows } = await db.query<{ verdict: Handed['verdict']; handed: number[] | null }>(
+    'select * from hand_messages($1, $2::smallint, $3, $4::bigint[], $5, $6)',
+    [lease.campaignNo, lease.step, lease.token, personIds, LIMITS.leaseSeconds, again],
   );
-  return rows.map((row) => row.id);
+  return { verdict: rows[0]!.verdict, personIds: rows[0]!.handed ?? [] };
 }
 
 export type Outcome = 'sent' | 'refused' | 'deferred' | 'unknown';
@@ -189,26 +228,28 @@ export async function settleMessages(
   return rows[0]!.n;
 }
 
-/** Puts leased messages back, for example when the sender stops before it handed them. */
-export async function releaseLease(db: Queryable, token: number): Promise<void> {
-  await db.query(
-    `with l as (delete from lease where token = $1 returning *)
-     update message m set state = 1, due_at = shop_now(), token = null from l
-     where m.campaign_no = l.campaign_no and m.step = l.step and m.person_id = any (l.person_ids)
-       and m.token = $1 and m.state = 2`,
-    [token],
-  );
+/** Ends a lease; `unhanded` go back and are due at once, for example when the sender stops or the campaign is paused. */
+export async function releaseLot(
+  db: Queryable,
+  token: number,
+  unhanded: readonly number[] = [],
+): Promise<void> {
+  await db.query('select release_lot($1, $2::bigint[])', [token, unhanded]);
 }
 
-/** Leases that ended: leased ones are reserved again, handed ones without a reply become `unknown`. */
-export async function reconcileLeases(
-  db: Queryable,
-): Promise<{ released: number; unknown: number }> {
+/** Leases that ended without their sender: reserved ones are due again, handed ones without a reply become `unknown`. */
+export async function reconcileLots(db: Queryable): Promise<{ released: number; unknown: number }> {
   const { rows } = await db.query<{ released: number; unknown: number }>(
-    'select * from reconcile_leases($1)',
+    'select * from reconcile_lots($1)',
     [LIMITS.handedSeconds],
   );
   return rows[0]!;
+}
+
+/** Gives a lot to reserved messages that have none; returns how many there were. */
+export async function healLots(db: Queryable, campaignNo: number): Promise<number> {
+  const { rows } = await db.query<{ n: number }>('select heal_lots($1) as n', [campaignNo]);
+  return rows[0]!.n;
 }
 
 export interface OpenLane {
@@ -220,25 +261,21 @@ export interface OpenLane {
   nextDueMs: number;
 }
 
-/** The lanes with reserved messages: for each of them a ticket must exist. One index probe per campaign and lane. */
+/** The lanes with lots that are due or will be: for each of them a ticket must exist. */
 export async function openLanes(db: Queryable): Promise<OpenLane[]> {
   const { rows } = await db.query<Omit<OpenLane, 'lane'> & { lane: number }>(
-    `select c.no as "campaignNo", c.id as "campaignId", 0 as step, l.lane,
-       floor(extract(epoch from first.due_at) * 1000)::bigint as "nextDueMs"
-     from campaign c cross join generate_series(0, $1::int - 1) as l (lane)
-     cross join lateral (select m.due_at from message m where m.campaign_no = c.no and m.lane = l.lane
-       and m.due_at is not null order by m.due_at limit 1) first
-     where c.closed_at is null and c.stop is null and not c.paused`,
-    [LANES.length],
+    `select l.campaign_no as "campaignNo", c.id as "campaignId", l.step, l.lane,
+       floor(extract(epoch from min(l.due_at)) * 1000)::bigint as "nextDueMs"
+     from lot l join campaign c on c.no = l.campaign_no
+     where l.due_at is not null and c.stop is null and not c.paused group by 1, 2, 3, 4`,
   );
   return rows.map((row) => ({ ...row, lane: LANES[row.lane]! }));
 }
 
-/** True while a message is due or leased: two index probes, where counting would read the whole campaign. */
+/** True while a lot of the campaign is due or leased: one probe, where counting would read the whole campaign. */
 export async function isBusy(db: Queryable, campaignNo: number): Promise<boolean> {
   const { rows } = await db.query<{ busy: boolean }>(
-    `select exists (select from message where campaign_no = $1 and due_at is not null)
-       or exists (select from lease where campaign_no = $1) as busy`,
+    'select exists (select from lot where campaign_no = $1) as busy',
     [campaignNo],
   );
   return rows[0]!.busy;
@@ -251,11 +288,12 @@ export async function expireOverdue(db: Queryable, campaignNo: number): Promise<
     [campaignNo],
   );
   if (!late.rows[0]?.late) return 0;
+  // Only lots that nobody leases: what a sender holds it may still hand.
   const { rowCount } = await db.query(
-    `update message m set state = ${MESSAGE_STATE.expired}, reason = ${MESSAGE_REASON.pastDeadline}, due_at = null,
-       settled_at = shop_now()
-     from campaign c where c.no = m.campaign_no and m.campaign_no = $1 and m.due_at is not null
-       and c.deadline_at < shop_now()`,
+    `with overdue as (delete from lot where campaign_no = $1 and due_at is not null returning step, person_ids)
+     update message m set state = ${MESSAGE_STATE.expired}, reason = ${MESSAGE_REASON.pastDeadline}, settled_at = shop_now()
+     from (select step, unnest(person_ids) as person_id from overdue) o
+     where m.person_id = o.person_id and m.campaign_no = $1 and m.step = o.step and m.state = 1`,
     [campaignNo],
   );
   return rowCount ?? 0;
@@ -275,10 +313,10 @@ export async function stopCampaign(
       campaignNo,
       stop,
     ]);
+    await tx.query('delete from lot where campaign_no = $1 and due_at is not null', [campaignNo]);
     const taken = await tx.query(
-      `update message set state = ${MESSAGE_STATE.skipped}, reason = $2, due_at = null, token = null,
-         settled_at = shop_now()
-       where campaign_no = $1 and state in (${MESSAGE_STATE.reserved}, ${MESSAGE_STATE.leased})`,
+      `update message set state = ${MESSAGE_STATE.skipped}, reason = $2, settled_at = shop_now()
+       where campaign_no = $1 and state = ${MESSAGE_STATE.reserved}`,
       [campaignNo, MESSAGE_REASON[stop]],
     );
     const gone = await tx.query<{ n: number }>(
@@ -299,6 +337,12 @@ export async function ledgerCounts(db: Queryable, campaignNo: number): Promise<L
     `select count(*) as n, count(*) filter (where holdout) as held from audience_member where campaign_no = $1`,
     [campaignNo],
   );
+  const leased = await db.query<{ n: number }>(
+    `select count(*) as n from lot l cross join unnest(l.person_ids) as p (person_id)
+     join message m on m.person_id = p.person_id and m.campaign_no = l.campaign_no and m.step = l.step
+     where l.campaign_no = $1 and l.until is not null and m.state = 1`,
+    [campaignNo],
+  );
   const of = (state: number): number => rows.find((row) => row.state === state)?.n ?? 0;
   const rowsTotal = rows.reduce((sum, row) => sum + row.n, 0);
   const { n, held } = audience.rows[0]!;
@@ -306,8 +350,8 @@ export async function ledgerCounts(db: Queryable, campaignNo: number): Promise<L
     audience: n,
     holdout: held,
     planned: n - held - rowsTotal,
-    reserved: of(MESSAGE_STATE.reserved),
-    leased: of(MESSAGE_STATE.leased),
+    reserved: of(MESSAGE_STATE.reserved) - leased.rows[0]!.n,
+    leased: leased.rows[0]!.n,
     handed: of(MESSAGE_STATE.handed),
     sent: of(MESSAGE_STATE.sent),
     skipped: of(MESSAGE_STATE.skipped),

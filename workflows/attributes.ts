@@ -1,22 +1,17 @@
-import { defineSearchAttributeKey } from '@temporalio/common';
 import { upsertSearchAttributes } from '@temporalio/workflow';
+import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 
-/** The columns of Temporal UI. Not encrypted: ids, stages and counts, never an address or a name. */
-const STAGE = defineSearchAttributeKey('KairosStage', 'KEYWORD');
-const WAITING = defineSearchAttributeKey('KairosWaiting', 'KEYWORD');
-const AUDIENCE = defineSearchAttributeKey('KairosAudience', 'INT');
-const SENT = defineSearchAttributeKey('KairosSent', 'INT');
-
+/** The columns of Temporal UI: stage and reason of the wait. */
 export function showStage(stage: string, waiting: string | null): void {
   upsertSearchAttributes([
-    { key: STAGE, value: stage },
-    { key: WAITING, value: waiting },
+    { key: SEARCH_ATTRIBUTES.stage, value: stage },
+    { key: SEARCH_ATTRIBUTES.waiting, value: waiting },
   ]);
 }
 
 export function showCounts(audience: number, sent: number): void {
   upsertSearchAttributes([
-    { key: AUDIENCE, value: audience },
-    { key: SENT, value: sent },
+    { key: SEARCH_ATTRIBUTES.audience, value: audience },
+    { key: SEARCH_ATTRIBUTES.sent, value: sent },
   ]);
 }

@@ -1,12 +1,13 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { NON_RETRYABLE_CODES } from '../domain/errors.ts';
+import { TASK_QUEUES } from '../temporal.config.ts';
 
 const nonRetryableErrorTypes = [...NON_RETRYABLE_CODES];
 
 /** Quick statements against the truth. */
 export const acts = proxyActivities<Activities>({
-  taskQueue: 'engage',
+  taskQueue: TASK_QUEUES.engage,
   startToCloseTimeout: '2 minutes',
   retry: {
     initialInterval: '1 second',
@@ -18,7 +19,7 @@ export const acts = proxyActivities<Activities>({
 
 /** Heavy statements over the whole audience; they heartbeat. */
 export const heavy = proxyActivities<Activities>({
-  taskQueue: 'engage',
+  taskQueue: TASK_QUEUES.audience,
   startToCloseTimeout: '1 hour',
   heartbeatTimeout: '60 seconds',
   retry: {
@@ -31,7 +32,7 @@ export const heavy = proxyActivities<Activities>({
 
 /** Waiting inside an activity costs no history; a dead worker is noticed by the missing heartbeat. */
 export const patient = proxyActivities<Activities>({
-  taskQueue: 'engage',
+  taskQueue: TASK_QUEUES.engage,
   startToCloseTimeout: '1 day',
   heartbeatTimeout: '30 seconds',
   retry: {
@@ -44,7 +45,7 @@ export const patient = proxyActivities<Activities>({
 
 /** CPU: fitting and scoring, on a queue of their own so that they never delay a campaign. */
 export const learning = proxyActivities<Activities>({
-  taskQueue: 'models',
+  taskQueue: TASK_QUEUES.models,
   startToCloseTimeout: '2 hours',
   heartbeatTimeout: '60 seconds',
   retry: {

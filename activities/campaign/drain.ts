@@ -1,5 +1,5 @@
 import { campaignByNo } from '../../store/campaigns.ts';
-import { expireOverdue, isBusy, outstanding } from '../../store/ledger.ts';
+import { expireOverdue, healLots, isBusy, outstanding } from '../../store/ledger.ts';
 import type { CampaignDeps } from './deps.ts';
 
 export interface DrainState {
@@ -22,6 +22,7 @@ export async function awaitDrained(
     const busy = await isBusy(deps.db, input.campaignNo);
     const late = Date.now() >= until;
     const open = busy && !late ? 1 : await outstanding(deps.db, input.campaignNo);
+    if (!busy && open > 0) await healLots(deps.db, input.campaignNo);
     if (open === 0 || late) {
       const row = await campaignByNo(deps.db, input.campaignNo);
       const { rows } = await deps.db.query<{ sent: number }>(

@@ -1,13 +1,13 @@
 import { sealAudit } from '../../store/audit.ts';
 import { shopNowMs } from '../../store/clock.ts';
-import { openLanes, reconcileLeases } from '../../store/ledger.ts';
+import { openLanes, reconcileLots } from '../../store/ledger.ts';
 import type { CampaignDeps } from './deps.ts';
 
 /** What the sender does every two seconds for itself, by Schedule for all: a sender that is gone is noticed here. */
 export async function reconcileAll(
   deps: CampaignDeps,
 ): Promise<{ released: number; unknown: number; tickets: number }> {
-  const ended = await reconcileLeases(deps.db);
+  const ended = await reconcileLots(deps.db);
   const lanes = await openLanes(deps.db);
   const now = await shopNowMs(deps.db);
   await deps.queue.issue(

@@ -129,50 +129,56 @@ create table audience_member (
   duplicate boolean not null default false,
   pilot boolean not null default false,
   score real,
-  primary key (campaign_no, seq),
-  unique (campaign_no, person_id)
+  primary key (campaign_no, seq)
 );
 
--- The draw of a unit: uniform on [0, 1), the same for the same salt, purpose and unit, whoever asks.
+-- The draw of a unit: uniform on [0, 1), the same for the same salt, purpose and unit. The result of a draw is stored
+-- where it is made, so a later PostgreSQL that hashes differently changes no assignment.
 create function draw(salt text, purpose text, unit text) returns double precision language sql immutable parallel safe as
-$$ select ('x' || substr(encode(sha256(convert_to(salt || E'\x1f' || purpose || E'\x1f' || unit, 'UTF8')), 'hex'), 1, 12))::bit(48)::bigint
-     / 281474976710656.0::double precision $$;
+$$ select (hashtextextended(salt || E'\x1f' || purpose || E'\x1f' || unit, 0) >> 11 & 9007199254740991)::double precision
+     / 9007199254740992.0::double precision $$;
 
--- One row per (campaign, step, person): promise 1. `due_at` is set exactly while the row is reserved; `state` stands in
--- no index, so that leased → handed → sent are HOT updates.
+-- One row per (campaign, step, person): promise 1. Its only b-tree is its key, person first, so that it also answers
+-- "what did this person get?"; no column that changes stands in an index, so reserved → handed → sent are HOT updates.
 create table message (
+  person_id bigint not null,
   campaign_no integer not null,
   step smallint not null default 0,
-  person_id bigint not null,
   state smallint not null,
   reason smallint not null default 0,
   mode smallint not null,
   lane smallint not null,
   variant smallint not null default 0,
-  variant_p real not null default 1,
   attempt smallint not null default 0,
+  variant_p real not null default 1,
+  -- The lot under whose lease it was handed: only that sender may settle it.
   token bigint,
-  due_at timestamptz,
   handed_at timestamptz,
   settled_at timestamptz,
   address text,
   unit text,
   reply text,
   decision jsonb,
-  primary key (campaign_no, step, person_id)
+  primary key (person_id, campaign_no, step)
 ) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.5);
-create index message_due on message (campaign_no, lane, due_at) where due_at is not null;
-create index message_person on message (person_id);
+-- A campaign's rows lie together, since they are planned together: counting them reads little else.
+create index message_campaign on message using brin (campaign_no) with (pages_per_range = 16, autosummarize = on);
 
-create table lease (
+-- Reserved messages of one lane that are due together. A sender leases a lot, not a message; the token of a lease is
+-- never used again, so whoever holds an older one is fenced off.
+create table lot (
   token bigint generated always as identity primary key,
   campaign_no integer not null,
   step smallint not null,
   lane smallint not null,
-  sender text not null,
-  until timestamptz not null,
-  person_ids bigint[] not null
+  -- Null while it is leased.
+  due_at timestamptz,
+  sender text,
+  until timestamptz,
+  person_ids bigint[] not null,
+  check ((due_at is null) = (until is not null))
 );
+create index lot_due on lot (campaign_no, lane, due_at) where due_at is not null;
 
 -- Token buckets by the database's clock: a lane ('lane:gmail') or a campaign ('campaign:7').
 create table bucket (
