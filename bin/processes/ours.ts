@@ -9,6 +9,7 @@ interface Ours {
   ports: readonly PortName[];
   address: (config: Config) => string;
   isOurs?: (config: Config) => boolean;
+  hint?: (config: Config) => string;
 }
 
 /** The processes that are written here: `bin/<name>.ts`, which say themselves when they are ready. */
@@ -19,6 +20,8 @@ const OURS: readonly Ours[] = [
     ports: ['warehouse'],
     address: (config) => `127.0.0.1:${config.ports.warehouse}`,
     isOurs: (config) => !config.warehouse.external,
+    hint: (config) =>
+      `If its files are broken, delete ${config.warehouse.directory} and run \`npm run kairos -- rebuild-warehouse\`: all of it comes from PostgreSQL.`,
   },
   {
     name: 'inbox',
@@ -50,6 +53,7 @@ const OURS: readonly Ours[] = [
 export const ours: readonly ProcessDefinition[] = OURS.map((each) => ({
   ...each,
   isOurs: each.isOurs ?? (() => true),
+  hint: each.hint ?? (() => '`npm run kairos -- doctor` checks what it needs.'),
   command: (config) =>
     Promise.resolve({
       file: process.execPath,

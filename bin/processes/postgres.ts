@@ -43,6 +43,7 @@ export function postgres(safe = true): ProcessDefinition {
       const directory = clusterDirectory(dataDir);
       if (directory) await endOrphanedPostgres(directory);
     },
+    hint: () => 'Set DATABASE_URL to use a PostgreSQL that runs already.',
     // "Fast": connections are ended, and what was committed is on disk. SIGTERM would wait for them to go.
     stopSignal: 'SIGINT',
     stopTimeoutMs: 15_000,

@@ -35,6 +35,8 @@ export const temporal: ProcessDefinition = {
       '--retention',
       `${RETENTION_DAYS * 24}h`,
     ]),
+  hint: (config) =>
+    `If its file is broken, delete ${join(config.dataDir, 'temporal.db')}: campaigns go on from PostgreSQL.`,
   stopSignal: 'SIGTERM',
   stopTimeoutMs: 10_000,
 };

@@ -18,13 +18,15 @@ export class ProcessFailure extends Error {
   readonly process: string;
   readonly logPath: string;
   readonly lastLines: readonly string[];
+  readonly hint: string;
 
-  constructor(title: string, reason: string, log: ProcessLog) {
+  constructor(title: string, reason: string, hint: string, log: ProcessLog) {
     super(`${title} ${reason}`);
     this.name = 'ProcessFailure';
     this.process = title;
+    this.hint = hint;
     this.logPath = log.path;
-    this.lastLines = log.tail().slice(-12);
+    this.lastLines = log.tail().slice(-20);
   }
 }
 
@@ -47,6 +49,7 @@ export class SupervisedProcess {
   #startedAt = 0;
   #backoffMs = FIRST_BACKOFF_MS;
   #timer: NodeJS.Timeout | undefined;
+  #spawning: Promise<void> = Promise.resolve();
   #waiters: Waiter[] = [];
   #restarts = 0;
 
@@ -117,6 +120,8 @@ export class SupervisedProcess {
   async stop(): Promise<void> {
     this.#isWanted = false;
     clearTimeout(this.#timer);
+    // It may be preparing its folder, which must not go on after we have said that all is stopped.
+    await this.#spawning.catch(() => {});
     const identity = this.#identity;
     const child = this.#child;
     if (!identity || !child) return;
@@ -131,7 +136,12 @@ export class SupervisedProcess {
     if (this.#identity) signalProcess(this.#identity, signal);
   }
 
-  async #spawn(): Promise<void> {
+  #spawn(): Promise<void> {
+    this.#spawning = this.#spawnNow();
+    return this.#spawning;
+  }
+
+  async #spawnNow(): Promise<void> {
     const { name, stopSignal } = this.definition;
     const command = await this.definition.command(this.#config);
     if (!this.#isWanted) return;
@@ -233,7 +243,8 @@ export class SupervisedProcess {
   }
 
   #failure(reason: string): ProcessFailure {
-    return new ProcessFailure(this.definition.title, reason, this.log);
+    const hint = this.definition.hint(this.#config);
+    return new ProcessFailure(this.definition.title, reason, hint, this.log);
   }
 
   #fail(error: Error): void {

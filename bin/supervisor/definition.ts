@@ -47,6 +47,8 @@ export interface ProcessDefinition {
   probe?(config: Config): Promise<boolean>;
   /** What a crash may leave behind beside the process in the run file; called before the first start. */
   endOrphans?(dataDir: string): Promise<void>;
+  /** What helps when it does not start, as one sentence. */
+  hint(config: Config): string;
   stopSignal: NodeJS.Signals;
   /** Killed when it has not ended by then. */
   stopTimeoutMs: number;

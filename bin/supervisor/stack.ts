@@ -24,6 +24,8 @@ export interface StackOptions {
   /** Called when PostgreSQL works and before anything of ours that needs its tables is started. */
   migrate?: (config: Config) => Promise<string>;
   readyTimeoutMs?: number;
+  /** Gives up the start: what was started is ended, and the promise rejects. */
+  signal?: AbortSignal;
   /** Each step of the start, as it is done. */
   onStep?: (step: Step) => void;
   /** What happens later: a process ended, works again. */
@@ -94,12 +96,21 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const processes = wanted.map((each) => new SupervisedProcess(each, config, report));
   const stack = new RunningStack(config, processes);
   try {
-    await startInOrder(processes, config, options);
+    await Promise.race([startInOrder(processes, config, options), rejectOnAbort(options.signal)]);
   } catch (error) {
     await stack.stop();
     throw error;
   }
   return stack;
+}
+
+/** Never resolves; rejects with the signal's reason. */
+export function rejectOnAbort(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = (): void => reject(signal?.reason as Error);
+    if (signal?.aborted) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+  });
 }
 
 async function startInOrder(

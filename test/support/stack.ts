@@ -18,14 +18,15 @@ export interface TestDatabase {
 }
 
 /**
- * Creates a database in the run's PostgreSQL; about 60 ms. Only in suites of the project `services`.
+ * Creates a database in the run's PostgreSQL; about 0.2 s. Only in suites of the project `services`.
  * @param options.migrated false for one without tables
  */
 export async function createDatabase(options: { migrated?: boolean } = {}): Promise<TestDatabase> {
   const { port, password } = inject('postgres');
   const name = `suite_${randomBytes(6).toString('hex')}`;
   const template = (options.migrated ?? true) ? TEMPLATE_DATABASE : 'template1';
-  await asSuperuser(`create database ${name} template ${template} owner kairos`);
+  // Half the time of the default strategy for a small database without fsync.
+  await asSuperuser(`create database ${name} template ${template} strategy file_copy owner kairos`);
   return {
     name,
     url: `postgres://kairos:${password}@127.0.0.1:${port}/${name}`,
