@@ -330,10 +330,10 @@ type Step =
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('claim' as const), want: fc.integer({ min: 1, max: 6 }) }),
-  fc.record({ kind: fc.constant('hand' as const), lease: fc.nat(5), part: fc.nat(2) }),
+  fc.record({ kind: fc.constant('hand' as const), lease: fc.nat(2), part: fc.nat(2) }),
   fc.record({
     kind: fc.constant('settle' as const),
-    lease: fc.nat(5),
+    lease: fc.nat(2),
     outcome: fc.constantFrom(
       'sent' as const,
       'refused' as const,
@@ -341,20 +341,22 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       'unknown' as const,
     ),
   }),
-  fc.record({ kind: fc.constant('release' as const), lease: fc.nat(5) }),
+  fc.record({ kind: fc.constant('release' as const), lease: fc.nat(2) }),
   fc.constant({ kind: 'expire leases' as const }),
   fc.constant({ kind: 'make due' as const }),
   fc.constantFrom({ kind: 'pause' as const }, { kind: 'resume' as const }),
   fc.record({ kind: fc.constant('suppress' as const), person: fc.nat(9) }),
 );
 
+const CLAIM: Step = { kind: 'claim', want: 5 };
+
 describe('any order of senders, crashes and marketers', () => {
   it('hands nobody over again without a certain "not taken", and always balances in the end', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
         const campaign = await reserved(10);
         const world = new World(campaign);
-        for (const next of steps) await world.act(next);
+        for (const next of [CLAIM, CLAIM, ...steps]) await world.act(next);
         await world.finish();
         const counts = await ledgerCounts(db, campaign.no);
         expect(isBalanced(counts)).toBe(true);
