@@ -61,14 +61,19 @@ function run(file, args, options = {}) {
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
-        output = (output + text).slice(-8_000);
+        output += text;
       });
     }
     child.on('error', (error) => resolve({ ok: false, output: error.message }));
     child.on('close', (code, signal) =>
-      resolve({ ok: code === 0, output: output.trim() || `ended with ${signal ?? code}` }),
+      resolve({ ok: code === 0, output: shorten(output.trim()) || `ended with ${signal ?? code}` }),
     );
   });
+}
+
+/** Reasons stand at the beginning or at the end. */
+function shorten(text) {
+  return text.length < 5_000 ? text : `${text.slice(0, 2_500)}\n…\n${text.slice(-2_500)}`;
 }
 
 // ---- dependencies ---------------------------------------------------------------------------------------------------
@@ -87,23 +92,35 @@ function isInstalled() {
     if (path === '') return true;
     const found = hidden[path];
     if (!found) return entry.optional === true;
-    return found.version === entry.version && existsSync(join(CHECKOUT, path));
+    const isSame = found.version === entry.version && found.integrity === entry.integrity;
+    return isSame && existsSync(join(CHECKOUT, path));
   });
 }
 
 async function installDependencies() {
   if (isInstalled()) return;
   // npm tells its scripts where it is itself; another package manager does so too, but does not know `ci`.
-  const npm = process.env.npm_execpath ?? '';
-  const [file, first] = /npm-cli\.[cm]?js$/.test(npm) ? [process.execPath, [npm]] : ['npm', []];
-  const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional'];
-  const quiet = ['--no-audit', '--no-fund', '--loglevel=error', '--progress=false'];
-  const result = await timed('installing dependencies (npm ci)', () =>
-    run(file, [...first, ...args, ...quiet], { cwd: CHECKOUT }),
-  );
+  const path = process.env.npm_execpath ?? '';
+  const [file, first] = /npm-cli\.[cm]?js$/.test(path) ? [process.execPath, [path]] : ['npm', []];
+  const rest = ['--ignore-scripts', '--include=dev', '--include=optional', '--no-audit'];
+  const quiet = ['--no-fund', '--loglevel=error', '--progress=false'];
+  const npm = (...args) => run(file, [...first, ...args, ...rest, ...quiet], { cwd: CHECKOUT });
+  const result = await timed('installing dependencies (npm ci)', async () => {
+    const clean = await npm('ci');
+    if (clean.ok || !clean.output.includes('from lock file')) return clean;
+    // npm 11 and 12 refuse their own lockfile where an optional package of another platform could not be had when it was
+    // written (npm/cli#9846). A plain install takes what the lockfile pins just the same; it is checked below.
+    return npm('install', '--no-save');
+  });
   if (!result.ok) {
     throw new SetupError(
       `npm ci failed: is the package registry within reach, and is ${CHECKOUT} writable?\n${result.output}`,
+    );
+  }
+  if (!isInstalled()) {
+    throw new SetupError(
+      'npm installed other packages than package-lock.json names: run `git checkout package-lock.json`, delete ' +
+        'node_modules and try again.',
     );
   }
 }
