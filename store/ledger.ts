@@ -246,9 +246,12 @@ export async function reconcileLots(db: Queryable): Promise<{ released: number; 
   return rows[0]!;
 }
 
-/** Gives a lot to reserved messages that have none; returns how many there were. */
+/** Gives a lot to reserved messages that have none, and ends handed ones whose lease is gone; returns how many. */
 export async function healLots(db: Queryable, campaignNo: number): Promise<number> {
-  const { rows } = await db.query<{ n: number }>('select heal_lots($1) as n', [campaignNo]);
+  const { rows } = await db.query<{ n: number }>('select heal_lots($1, $2) as n', [
+    campaignNo,
+    LIMITS.handedSeconds,
+  ]);
   return rows[0]!.n;
 }
 

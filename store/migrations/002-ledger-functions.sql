@@ -211,9 +211,10 @@ begin
   end loop;
 end $$;
 
--- Reserved messages that no lot holds get one: a net under a mistake of ours, not part of any path. Returns how many.
-create function heal_lots(p_campaign integer) returns integer language plpgsql as $$
-declare healed integer;
+-- A net under mistakes, no part of any path: reserved messages that no lot holds get one, and what was handed under a
+-- lease that is gone becomes `unknown`, as it would have by its lease. Returns how many.
+create function heal_lots(p_campaign integer, p_handed_seconds integer) returns integer language plpgsql as $$
+declare healed integer; settled integer;
 begin
   with held as (select unnest(person_ids) as person_id, step from lot where campaign_no = p_campaign),
   stray as (
@@ -224,5 +225,10 @@ begin
     insert into lot (campaign_no, step, lane, due_at, person_ids)
     select p_campaign, step, lane, shop_now(), array_agg(person_id) from stray group by step, lane)
   select count(*) into healed from stray;
-  return healed;
+  update message m set state = 14, reason = 40, settled_at = shop_now()
+    where m.campaign_no = p_campaign and m.state = 3
+      and m.handed_at < clock_timestamp() - p_handed_seconds * interval '1 second'
+      and not exists (select from lot l where l.token = m.token);
+  get diagnostics settled = row_count;
+  return healed + settled;
 end $$;

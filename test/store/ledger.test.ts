@@ -462,7 +462,8 @@ class World {
       await this.act({ kind: 'make due' });
       const got = await claim(this.#campaign);
       if (got.token === null) {
-        if (!(await isBusy(db, this.#campaign.no))) return;
+        if (!(await isBusy(db, this.#campaign.no)) && (await healLots(db, this.#campaign.no)) === 0)
+          return;
         continue;
       }
       const lease = {
