@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+import { prepareCampaign } from '../delivery/prepare.ts';
+import { openTicketQueue } from '../delivery/queue.ts';
+import { Sender } from '../delivery/sender.ts';
+import { campaignByNo } from '../store/campaigns.ts';
+import { openShopClock } from '../store/clock.ts';
+import { connectPostgres } from '../store/postgres.ts';
+import { openCatalogue, readShop } from './catalogue.ts';
+import { linkKeys } from './link-keys.ts';
+import { openTransport } from './mail.ts';
+import { runProcess } from './process.ts';
+
+/** Failures of the queue in a row after which the process starts anew: its tables may have to be made again. */
+const QUEUE_FAILURES_MAX = 20;
+
+await runProcess('sender', async (config) => {
+  const db = connectPostgres(config.database.url.reveal(), 'sender', 8);
+  const clock = await openShopClock(db);
+  const catalogue = await openCatalogue(db);
+  const queue = openTicketQueue((config.queueUrl ?? config.database.url).reveal());
+  const transport = openTransport(config);
+  const sender = new Sender({
+    db,
+    queue,
+    transport,
+    name: `sender-${process.pid}-${randomBytes(3).toString('hex')}`,
+    prepare: async (no) => {
+      // The shop may have been loaded after this process started.
+      await catalogue.refresh();
+      return prepareCampaign(await campaignByNo(db, no), {
+        shop: await readShop(db),
+        publicUrl: config.publicUrl,
+        linkKey: linkKeys(config)[0]!,
+        clock,
+        products: catalogue.products,
+      });
+    },
+    log: (event, detail) => console.log(JSON.stringify({ event, ...detail })),
+  });
+  let failures = 0;
+  const healthy = setInterval(() => (failures = 0), 10_000);
+  await sender.start((error) => {
+    failures += 1;
+    console.error(`queue: ${error.message}`);
+    if (failures >= QUEUE_FAILURES_MAX) process.exit(1);
+  });
+  return {
+    details: { transport: transport.name },
+    async stop() {
+      clearInterval(healthy);
+      await sender.stop();
+      await transport.close();
+      await queue.close();
+      clock.stop();
+      catalogue.stop();
+      await db.end();
+    },
+  };
+});
