@@ -47,7 +47,10 @@ const INSERTED = new Map(
  */
 export interface Engine {
   /** The result in chunks; the first is there before this resolves, so that most errors come as errors. */
-  query(sql: string, format: string, context: StatementContext): Promise<AsyncIterable<Uint8Array>>;
+  query(
+    statement: { sql: string; format: string; isSelect: boolean },
+    context: StatementContext,
+  ): Promise<AsyncIterable<Uint8Array>>;
   insert(target: InsertTarget, rows: Buffer, context: StatementContext): Promise<WrittenRows>;
   close(): Promise<void>;
 }
@@ -60,14 +63,14 @@ export function openEngine(directory: string): Engine {
   const keeper = open();
 
   return {
-    async query(sql, format, context) {
+    async query({ sql, format, isSelect }, context) {
       const session = open();
       const prelude = preludeOf(context);
       try {
-        if (!STREAMED.has(format)) {
+        if (!isSelect || !STREAMED.has(format)) {
           const result = await session.queryAsync([...prelude, sql].join('; '), { format });
           session.close();
-          return [result.bytes()] as unknown as AsyncIterable<Uint8Array>;
+          return oneOf(result.bytes());
         }
         if (prelude.length > 0) await session.queryAsync(prelude.join('; '));
         const chunks = session.queryStream(sql, { format })[Symbol.asyncIterator]();
@@ -113,6 +116,11 @@ export function openEngine(directory: string): Engine {
       await drainPending();
     },
   };
+}
+
+// eslint-disable-next-line typescript/require-await -- an iterable like the streamed one
+async function* oneOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 async function* streamOf(

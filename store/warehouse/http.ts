@@ -51,7 +51,7 @@ async function handle(
   }
   const checked = checkStatement(statement.text);
   const format = checked.format ?? url.searchParams.get('default_format') ?? 'TabSeparated';
-  const chunks = await engine.query(checked.sql, format, statement);
+  const chunks = await engine.query({ ...checked, format }, statement);
   await answerQuery(request, response, url.searchParams, format, chunks);
 }
 

@@ -98,16 +98,22 @@ const DENIED_WORDS = new Set(['OUTFILE', 'INFILE']);
 
 /**
  * Checks one whole statement.
- * @returns the statement without a semicolon at its end, and the format that it names itself
+ * @returns the statement without a semicolon at its end, the format that it names itself, and whether it only reads
  * @throws StatementRefused
  */
-export function checkStatement(sql: string): { sql: string; format: string | undefined } {
+export function checkStatement(sql: string): {
+  sql: string;
+  format: string | undefined;
+  isSelect: boolean;
+} {
+  let first: Token | undefined;
   let before: Token | undefined;
   let format: string | undefined;
   let end = sql.length;
   let ended = false;
   for (const token of tokensOf(sql)) {
     if (ended) throw malformed('more than one statement');
+    first ??= token;
     if (!before && !BEGINNINGS.has(token.text.toUpperCase())) {
       throw denied(`a statement that begins with ${token.text.slice(0, 40)}`);
     }
@@ -123,8 +129,9 @@ export function checkStatement(sql: string): { sql: string; format: string | und
     }
     before = token;
   }
-  if (!before) throw malformed('an empty statement');
-  return { sql: sql.slice(0, end), format };
+  if (!first) throw malformed('an empty statement');
+  const isSelect = ['SELECT', 'WITH', '('].includes(first.text.toUpperCase());
+  return { sql: sql.slice(0, end), format, isSelect };
 }
 
 function checkCall(callee: Token): void {
