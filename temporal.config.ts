@@ -62,5 +62,6 @@ export const SEARCH_ATTRIBUTES = {
 export const SCHEDULES = {
   reconcile: { id: 'kairos-reconcile', every: { seconds: 30 } },
   trainOrder30d: { id: 'kairos-train-order-30d', every: { days: 7 } },
+  trainRfm: { id: 'kairos-train-rfm', every: { days: 7 } },
   retention: { id: 'kairos-retention', every: { days: 1 } },
 } as const;
