@@ -45,6 +45,8 @@ export interface Config {
   inboxUrl: string;
   links: readonly LinkKey[];
   codesKey: Secret;
+  /** For `POST /v1/…` of the public listener, by basic auth. */
+  writeKey: Secret;
   temporal: {
     /** For `Connection.connect` and `NativeConnection.connect`. A function, so that no key is printed. */
     connection: () => ClientConnectConfig['connectionOptions'];
@@ -113,6 +115,7 @@ export function loadConfig(
     inboxUrl: local(ports.inbox),
     links: secrets.links,
     codesKey: secrets.codes,
+    writeKey: secrets.write,
     temporal: temporalSettings(env, ports),
   };
 }

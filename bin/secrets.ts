@@ -49,6 +49,8 @@ export interface Secrets {
   links: readonly LinkKey[];
   /** Derives offer codes; 32 bytes, base64url. */
   codes: Secret;
+  /** The key that the shop's own systems send events with. */
+  write: Secret;
 }
 
 interface SecretsFile {
@@ -58,6 +60,7 @@ interface SecretsFile {
   admin: string;
   links: { id: string; key: string }[];
   codes: string;
+  write: string;
 }
 
 const random = (): string => randomBytes(32).toString('base64url');
@@ -73,6 +76,7 @@ export function loadSecrets(dataDir: string): Secrets {
     admin: known.admin ?? random(),
     links: known.links?.length ? known.links : [{ id: 'k1', key: random() }],
     codes: known.codes ?? random(),
+    write: known.write ?? random(),
   };
   if (JSON.stringify(complete) !== JSON.stringify(known)) {
     writeFileAtomically(path, `${JSON.stringify(complete, null, 2)}\n`, 0o600);
@@ -86,6 +90,7 @@ export function loadSecrets(dataDir: string): Secrets {
     admin: new Secret(complete.admin),
     links: complete.links.map(({ id, key }) => ({ id, key: new Secret(key) })),
     codes: new Secret(complete.codes),
+    write: new Secret(complete.write),
   };
 }
 

@@ -1,0 +1,85 @@
+import type { Interval } from '../../domain/measure.ts';
+import type { CampaignReport } from '../../domain/report.ts';
+import { type Demo, count } from './context.ts';
+
+const money = (n: number, currency: string | null): string =>
+  `${n.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}${currency ? ` ${currency}` : ''}`;
+
+/** The report as a newcomer reads it in the terminal, with where to see more. */
+export function printReport(
+  { say, config }: Pick<Demo, 'say' | 'config'>,
+  report: CampaignReport,
+): void {
+  const line = (name: string, text: string): void => say(`  ${name.padEnd(20)} ${text}`);
+  say(`\n  ${report.name} (${report.campaign})\n`);
+  line('Audience', `${count(report.audience)} people, ${count(report.holdout)} of them held out`);
+  line('Sent', count(report.sent));
+  const reasons = Object.entries(report.skipped.byReason).map(
+    ([reason, n]) => `${reason} ${count(n)}`,
+  );
+  line(
+    'Skipped',
+    `${count(report.skipped.total)}${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}`,
+  );
+  line('Bounced', count(report.bounced));
+  line('Expired, unknown', `${count(report.expired)}, ${count(report.unknown)}`);
+  line('Opened, clicked', `${count(report.opens.human)}, ${count(report.clicks.human)} people`);
+  line(
+    'Orders',
+    `${count(report.orders.treated)} mailed, ${count(report.orders.holdout)} held out`,
+  );
+  line('Incremental revenue', intervalText(report.incrementalRevenue, report));
+  for (const caveat of report.caveats) line('', caveat);
+  line(
+    'Ledger',
+    report.isBalanced
+      ? 'balances: everyone is in exactly one state'
+      : `${count(report.open)} still open`,
+  );
+  say('');
+  line('Report', `${config.adminUrl}/reports/${report.campaign}`);
+  if (!config.smtp.external) line('Mails', config.inboxUrl);
+  if (config.temporal.uiUrl) {
+    line(
+      'Run',
+      `${config.temporal.uiUrl}/namespaces/${config.temporal.namespace}/workflows/${encodeURIComponent(`campaign/${report.campaign}`)}`,
+    );
+  }
+  line('Why this mail?', `npm run kairos -- explain ${report.campaign} <customer>`);
+}
+
+function intervalText(interval: Interval | null, report: CampaignReport): string {
+  if (!interval) return `not known: ${report.reason ?? 'no comparison'}`;
+  const { estimate, low, high } = interval;
+  const text = `${money(estimate, report.currency)}, 95 % interval ${money(low, null)} to ${money(high, null)}`;
+  return report.isPositive ? text : `${text} (not proven above 0)`;
+}
+
+/** The last line of `--json`. */
+export function summaryOf(report: CampaignReport, seconds: number): Record<string, unknown> {
+  return {
+    campaign: report.campaign,
+    audience: report.audience,
+    holdout: report.holdout,
+    sent: report.sent,
+    skipped: report.skipped.total,
+    bounced: report.bounced,
+    expired: report.expired,
+    unknown: report.unknown,
+    duplicates: report.duplicates,
+    opens: report.opens.human,
+    clicks: report.clicks.human,
+    orders: report.orders.treated,
+    incrementalRevenue: report.incrementalRevenue
+      ? {
+          estimate: round(report.incrementalRevenue.estimate),
+          low: round(report.incrementalRevenue.low),
+          high: round(report.incrementalRevenue.high),
+        }
+      : null,
+    ...(report.incrementalRevenue ? {} : { reason: report.reason }),
+    seconds: Math.round(seconds * 10) / 10,
+  };
+}
+
+const round = (n: number): number => Math.round(n * 100) / 100;

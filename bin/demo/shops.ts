@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { createSampleShop } from '../../shop/sample.ts';
+import { createTruth } from '../../shop/truth.ts';
+import { setShopClock } from '../../store/clock.ts';
+import { type NewEvent, loadEvents } from '../../store/events.ts';
+import { loadPeople, loadProducts, personIds } from '../../store/people.ts';
+import { readSetting, writeSetting } from '../../store/settings.ts';
+import { importCompleteJourney } from '../shops/complete-journey.ts';
+import { type Demo, count, step } from './context.ts';
+
+/** The sample shop's history ends here; 14:00 UTC is a waking hour from Los Angeles to Delhi. */
+export const SAMPLE = { seed: 1, endMs: Date.parse('2026-10-01T14:00:00Z') } as const;
+/** Where the real shop's clock stands: its last quarter is kept to judge models on. */
+const COMPLETE_JOURNEY_CUT_MS = Date.parse('2017-10-01T12:00:00Z');
+
+/** Loads the shop once; a later start finds it. */
+export async function loadShop(demo: Demo): Promise<void> {
+  if ((await readSetting(demo.db, 'shop loaded')) !== null) return;
+  if (demo.config.shop === 'sample') await loadSample(demo);
+  else if (demo.config.shop === 'complete-journey') await loadCompleteJourney(demo);
+  await writeSetting(demo.db, 'shop loaded', demo.config.shop);
+}
+
+async function loadSample(demo: Demo): Promise<void> {
+  const { db } = demo;
+  await step(
+    demo,
+    'Sample shop',
+    async () => {
+      // The clock first: what is loaded carries shop time.
+      await setShopClock(db, SAMPLE.endMs);
+      const shop = createSampleShop(SAMPLE);
+      const people = await loadPeople(db, shop.people);
+      const products = await loadProducts(db, shop.products);
+      const ids = await personIds(db);
+      function* batches(): Generator<NewEvent[]> {
+        for (const batch of shop.events) {
+          yield batch.map(({ externalId, ...event }) => ({
+            ...event,
+            personId: externalId === null ? null : (ids.get(externalId) ?? null),
+          }));
+        }
+      }
+      const events = await loadEvents(db, batches());
+      return { people, products, events };
+    },
+    ({ people, products, events }) =>
+      `${count(people.added)} customers, ${count(products.read)} products, ${count(events.added)} events`,
+  );
+  await writeSetting(db, 'shop', {
+    name: 'Kairos Sample Shop',
+    url: 'https://shop.example/',
+    postalAddress: 'Kairos Sample Shop, 1 Example Street, 10115 Berlin',
+    currency: 'EUR',
+  });
+  await writeSetting(db, 'reactions', 'real');
+  // For tests that compare with it; nothing of the engine reads this file.
+  const truth = createTruth(SAMPLE);
+  const lines = [...truth.all()].map((person) => JSON.stringify(person));
+  await writeFile(join(demo.config.dataDir, 'truth.ndjson'), `${lines.join('\n')}\n`, {
+    mode: 0o600,
+  });
+}
+
+async function loadCompleteJourney(demo: Demo): Promise<void> {
+  const { db } = demo;
+  await setShopClock(db, COMPLETE_JOURNEY_CUT_MS);
+  await step(
+    demo,
+    'Real shop',
+    () => importCompleteJourney({ db, dataDir: demo.config.dataDir, out: demo.say }),
+    () => 'Complete Journey: a year of 2,469 households, imported',
+  );
+  await writeSetting(db, 'shop', {
+    name: 'The Grocer',
+    url: 'https://grocer.example/',
+    postalAddress: 'The Grocer, 1 Example Street, Cincinnati, OH 45202',
+    currency: 'USD',
+  });
+  await writeSetting(db, 'reactions', 'none');
+}

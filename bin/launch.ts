@@ -1,0 +1,141 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Client } from '@temporalio/client';
+import { freezeCampaign } from '../domain/campaign-freeze.ts';
+import type { Campaign } from '../domain/campaign.ts';
+import { KairosError } from '../domain/errors.ts';
+import type { Mode } from '../domain/ledger.ts';
+import { writeAudit } from '../store/audit.ts';
+import { type CampaignRow, campaignById, registerCampaign } from '../store/campaigns.ts';
+import { shopNowMs } from '../store/clock.ts';
+import type { Db } from '../store/postgres.ts';
+import { awaitProjected } from '../store/projector.ts';
+import type { Warehouse } from '../store/warehouse/client.ts';
+import { explainSegment, previewSegment } from '../store/warehouse/segment-sql.ts';
+import type { FrozenTemplate } from '../templates/render.ts';
+import { type CheckedCampaign, checkCampaignFile } from './campaign-check.ts';
+import { readShop } from './catalogue.ts';
+import type { Config } from './config.ts';
+import { assertRelaySafe } from './mail.ts';
+import { startCampaign } from './temporal.ts';
+
+export interface LaunchClients {
+  config: Config;
+  db: Db;
+  warehouse: Warehouse;
+  temporal: Client;
+}
+
+/** A campaign file that passed its check, frozen: what would run, and for whom. */
+export interface Proposal {
+  campaign: Campaign;
+  templates: Record<string, FrozenTemplate>;
+  links: Record<string, readonly string[]>;
+  usesProducts: boolean;
+  /** Members of the audience by the warehouse, now. */
+  expected: number;
+  /** Some of them, with what put them there. */
+  members: { personId: number; externalId: string; score: number | null; reason: string }[];
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Checks a file; throws `CAMPAIGN_INVALID` with every problem where there is one. */
+export async function checkedFile(db: Db, path: string): Promise<CheckedCampaign> {
+  const shop = await readShop(db);
+  const checked = await checkCampaignFile(path, { shop: { url: shop.url } });
+  if (checked.problems.length === 0 && checked.loaded.definition) return checked;
+  const text = checked.problems
+    .map((p) => `${p.file}:${p.line}:${p.column}: ${p.message}${p.excerpt ? `\n${p.excerpt}` : ''}`)
+    .join('\n');
+  throw new KairosError('CAMPAIGN_INVALID', text);
+}
+
+/** Freezes a checked campaign with its templates. */
+export function freeze(
+  checked: CheckedCampaign,
+): Pick<Proposal, 'campaign' | 'templates' | 'links' | 'usesProducts'> {
+  const templates = Object.fromEntries(checked.templates);
+  const hashes = Object.fromEntries(Object.entries(templates).map(([id, t]) => [id, t.hash]));
+  return {
+    campaign: freezeCampaign(checked.loaded.definition!, hashes, sha256),
+    templates,
+    links: Object.fromEntries(Object.entries(templates).map(([id, t]) => [id, t.links])),
+    usesProducts: Object.values(templates).some((t) =>
+      t.fields.some((field) => field.startsWith('products')),
+    ),
+  };
+}
+
+/** What a launch would do now: the expected count, and members with their reasons. */
+export async function propose(
+  { db, warehouse }: Pick<LaunchClients, 'db' | 'warehouse'>,
+  path: string,
+  samples = 20,
+): Promise<Proposal> {
+  const frozen = freeze(await checkedFile(db, path));
+  await awaitProjected(db, { timeoutMs: 60_000 });
+  const nowMs = await shopNowMs(db);
+  const { segment, exclude, score, limit } = frozen.campaign.audience;
+  const preview = await previewSegment(
+    warehouse,
+    segment,
+    {
+      nowMs,
+      ...(exclude ? { excluded: exclude } : {}),
+      ...(score ? { score } : {}),
+      ...(limit === undefined ? {} : { limit, salt: frozen.campaign.id }),
+    },
+    samples,
+  );
+  const members = [];
+  for (const member of preview.sample) {
+    const why = await explainSegment(warehouse, segment, member.personId, nowMs);
+    members.push({ ...member, reason: reasonOf(why) });
+  }
+  return { ...frozen, expected: preview.count, members };
+}
+
+type Explanation = Awaited<ReturnType<typeof explainSegment>>;
+
+/** The clauses that hold, in words. */
+export function reasonOf(explanation: Explanation): string {
+  const said: string[] = [];
+  const walk = (node: Explanation): void => {
+    if ('parts' in node && Array.isArray(node.parts)) {
+      for (const part of node.parts as Explanation[]) if (part.holds) walk(part);
+    } else if (node.holds) said.push(node.words);
+  };
+  walk(explanation);
+  return said.join('; ') || explanation.words;
+}
+
+/** Registers the frozen campaign and starts its run. `expected` guards the audience against drift. */
+export async function launch(
+  clients: LaunchClients,
+  proposal: Proposal,
+  options: { by: string; mode?: Mode; expected?: number },
+): Promise<{ row: CampaignRow; run: 'started' | 'running' | 'finished' }> {
+  assertRelaySafe(clients.config);
+  const row = await registerCampaign(clients.db, {
+    campaign: proposal.campaign,
+    links: proposal.links,
+    templates: proposal.templates,
+    usesProducts: proposal.usesProducts,
+    mode: options.mode ?? 'live',
+    salt: randomBytes(16).toString('hex'),
+    expectedCount: options.expected ?? proposal.expected,
+  });
+  const run = await startCampaign(clients.temporal, row);
+  if (run === 'started') {
+    await writeAudit(
+      clients.db,
+      { actor: options.by },
+      {
+        action: 'launch asked',
+        subject: `campaign/${row.id}`,
+        detail: { hash: row.hash, expected: row.expectedCount },
+      },
+    );
+  }
+  return { row: await campaignById(clients.db, row.id), run };
+}
