@@ -70,6 +70,58 @@ export function describeMeasured(clause: Clause, measured: Measured): string {
     : `${did} for ${value.toFixed(2)}${which}`;
 }
 
+/** What one clause, in the order of `clausesOf`, turned out to be for a person. */
+export interface ClauseAnswer {
+  holds: boolean;
+  measured: Measured;
+}
+
+/** The truth of a segment and of each of its parts for one person. */
+export interface ClauseExplanation {
+  /** What is asked for. */
+  readonly words: string;
+  readonly holds: boolean;
+  /** What is true of the person; of a clause only. */
+  readonly found?: string;
+  readonly measured?: Measured;
+  readonly parts?: readonly ClauseExplanation[];
+}
+
+/** Puts the answers to the clauses together as the segment does. */
+export function explainFromAnswers(
+  segment: Segment,
+  answers: readonly ClauseAnswer[],
+): ClauseExplanation {
+  let next = 0;
+  const explain = (part: Segment): ClauseExplanation => {
+    const node = nodeOf(part);
+    const words = describeSegment(part);
+    switch (node.kind) {
+      case 'all':
+      case 'any': {
+        const parts = node.parts.map(explain);
+        const holds =
+          node.kind === 'all' ? parts.every((p) => p.holds) : parts.some((p) => p.holds);
+        return { words, holds, parts };
+      }
+      case 'not': {
+        const inner = explain(node.part);
+        return { words, holds: !inner.holds, parts: [inner] };
+      }
+      case 'trait':
+      case 'event':
+      case 'score':
+      case 'cluster': {
+        const { holds, measured } = answers[next++]!;
+        return { words, holds, found: describeMeasured(node.clause, measured), measured };
+      }
+      default:
+        return node satisfies never;
+    }
+  };
+  return explain(segment);
+}
+
 /** How the known events read: what somebody did, and what somebody did not do. */
 const VERBS: Readonly<Record<string, { did: string; never: string }>> = {
   [EVENT.orderCompleted]: { did: 'ordered', never: 'did not order' },
