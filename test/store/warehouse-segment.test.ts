@@ -192,7 +192,7 @@ test('a shop by hand: sums to the cent, categories by line, people without event
   const members = async (segment: Segment): Promise<number[]> => {
     const query = compileSegment({ all: [inShop, segment] }, { nowMs: NOW });
     const rows = await warehouse.query<{ person_id: number }>(query.sql, query.params);
-    return rows.map((row) => row.person_id - BASE).sort();
+    return rows.map((row) => row.person_id - BASE).sort((a, b) => a - b);
   };
   const event = 'Order Completed';
   expect(await members({ event, measure: 'sum', within: '365d', is: 'eq', value: 134.5 })).toEqual([
