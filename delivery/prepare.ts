@@ -19,6 +19,9 @@ export interface Sending {
   products(): ReadonlyMap<string, TemplateProduct>;
 }
 
+/** What of a campaign's row makes its mails. */
+export type FrozenCampaign = Pick<CampaignRow, 'no' | 'id' | 'definition' | 'templates'>;
+
 interface PreparedVariant {
   template: CompiledTemplate;
   variant: TemplateData['variant'];
@@ -26,7 +29,7 @@ interface PreparedVariant {
 }
 
 /** Does once what is the same in all mails of a campaign; `build` fills in the person. */
-export function prepareCampaign(row: CampaignRow, sending: Sending): PreparedCampaign {
+export function prepareCampaign(row: FrozenCampaign, sending: Sending): PreparedCampaign {
   const { definition } = row;
   const mime = prepareMime({
     from: definition.from,
@@ -57,7 +60,7 @@ export function prepareCampaign(row: CampaignRow, sending: Sending): PreparedCam
 }
 
 function buildMail(
-  row: CampaignRow,
+  row: FrozenCampaign,
   sending: Sending,
   mime: PreparedMime,
   { template, variant, offer }: PreparedVariant,

@@ -143,3 +143,24 @@ export async function memberOf(
   );
   return rows[0] ?? null;
 }
+
+/** What planning would know of one person now, outside of any snapshot: for a preview. */
+export async function snapshotFacts(
+  db: Queryable,
+  personId: number,
+  campaignId: string,
+): Promise<Omit<Member, 'seq' | 'personId' | 'holdout' | 'pilot' | 'score' | 'lane' | 'unit'>> {
+  const { rows } = await db.query<Member>(
+    `select p.address, p.time_zone as "timeZone", p.address is not null as eligible, false as duplicate,
+       coalesce(k.granted, false) as consented, b.unit is not null as suppressed, false as erased,
+       draw('preview', $2, coalesce(p.unit, p.id::text)) as "variantDraw",
+       (select count(*) from message m where m.person_id = p.id and m.state in (1, 3, 10, 14)
+          and coalesce(m.settled_at, shop_now()) > shop_now() - interval '1 day') as "lastDay",
+       (select count(*) from message m where m.person_id = p.id and m.state in (1, 3, 10, 14)
+          and coalesce(m.settled_at, shop_now()) > shop_now() - interval '7 days') as "lastWeek"
+     from person p left join consent k on k.person_id = p.id and k.channel = 'email'
+     left join suppression b on b.unit = p.unit where p.id = $1`,
+    [personId, campaignId],
+  );
+  return rows[0]!;
+}

@@ -421,3 +421,32 @@ export async function unknownMessages(
   );
   return rows;
 }
+
+/** One person's row of a campaign, for `explain`. */
+export interface MessageRow {
+  state: number;
+  reason: number;
+  mode: number;
+  lane: number;
+  variant: number;
+  variantP: number;
+  attempt: number;
+  handedAt: Date | null;
+  settledAt: Date | null;
+  reply: string | null;
+  decision: Record<string, unknown> | null;
+}
+
+export async function messageOf(
+  db: Queryable,
+  campaignNo: number,
+  personId: number,
+): Promise<MessageRow | null> {
+  const { rows } = await db.query<MessageRow>(
+    `select state, reason, mode, lane, variant, variant_p as "variantP", attempt, handed_at as "handedAt",
+       settled_at as "settledAt", reply, decision
+     from message where person_id = $2 and campaign_no = $1 and step = 0`,
+    [campaignNo, personId],
+  );
+  return rows[0] ?? null;
+}

@@ -1,0 +1,100 @@
+import type { Command } from 'commander';
+import { KairosError } from '../../domain/errors.ts';
+import { shopNowMs } from '../../store/clock.ts';
+import { awaitProjected } from '../../store/projector.ts';
+import { previewSegment } from '../../store/warehouse/segment-sql.ts';
+import { runImport } from '../import.ts';
+import { readSegment } from '../segment-file.ts';
+import { startTraining } from '../temporal.ts';
+import { example, table, withContext } from './context.ts';
+
+const KINDS = ['customers', 'products', 'orders', 'events', 'reviews', 'consents'];
+
+/** Data in, and what is learnt from it. */
+export function addDataCommands(program: Command): void {
+  program
+    .command('import <kind> <files...>')
+    .description(`read files of a shop: ${KINDS.join(', ')}`)
+    .option('--map <file>', 'mapping of columns (YAML); well-known column names need none')
+    .option('--consent <source>', 'these customers have agreed to marketing mail; says how')
+    .addHelpText('after', example('import orders orders.csv.gz --map orders.yaml'))
+    .action(
+      (
+        kind: string,
+        files: string[],
+        options: { map?: string; consent?: string },
+        command: Command,
+      ) =>
+        withContext(command, async (context) => {
+          process.exitCode = await runImport(
+            { kind, files, ...options, json: context.json },
+            { db: context.db, out: process.stdout, err: process.stderr },
+          );
+        }),
+    );
+  const segment = program.command('segment').description('look at segments');
+  segment
+    .command('preview <file>')
+    .description("count, members and SQL of a segment, or of a campaign's audience")
+    .option('--members <n>', 'how many members to show', Number, 10)
+    .addHelpText('after', example('segment preview campaigns/win-back.ts'))
+    .action((file: string, options: { members: number }, command: Command) =>
+      withContext(command, async (context) => {
+        const wanted = await readSegment(context.db, file);
+        await awaitProjected(context.db, { timeoutMs: 60_000 });
+        const nowMs = await shopNowMs(context.db);
+        const found = await previewSegment(
+          context.warehouse,
+          wanted.segment,
+          { ...wanted.options, nowMs },
+          options.members,
+        );
+        context.print(
+          {
+            count: found.count,
+            members: found.sample,
+            sql: found.query.sql,
+            params: found.query.params,
+          },
+          () =>
+            [
+              `${found.count.toLocaleString('en-US')} people: ${wanted.words}`,
+              '',
+              table(
+                found.sample.map((m) => [m.externalId, m.score === null ? '' : m.score.toFixed(4)]),
+              ),
+              '',
+              found.query.sql,
+              JSON.stringify(found.query.params),
+            ].join('\n'),
+        );
+      }),
+    );
+  program
+    .command('train <model>')
+    .description('train a model now by its workflow: order-30d or rfm')
+    .option('--rows <n>', 'people to learn from at most', Number, 20_000)
+    .addHelpText('after', example('train order-30d --rows 20000'))
+    .action((model: string, options: { rows: number }, command: Command) =>
+      withContext(command, async (context) => {
+        if (model !== 'order-30d' && model !== 'rfm') {
+          throw new KairosError(
+            'MODEL_UNKNOWN',
+            `There is no model ${model} to train; expected order-30d or rfm.`,
+          );
+        }
+        const run = await startTraining(context.temporal, {
+          version: 1,
+          model,
+          rowsMax: options.rows,
+        });
+        context.say(`training ${model}: ${run.workflowId}`);
+        const result = await run.result();
+        context.print(result, () =>
+          result.status === 'current'
+            ? `${model} version ${result.version} is current; ${result.scored.toLocaleString('en-US')} people scored.`
+            : `${model} version ${result.version} was refused: ${result.reason}`,
+        );
+      }),
+    );
+}
