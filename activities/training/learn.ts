@@ -1,0 +1,162 @@
+import { MS_PER_DAY } from '../../domain/clock.ts';
+import { ORDER_HORIZON_DAYS } from '../../domain/features.ts';
+import { EVENT } from '../../domain/records.ts';
+import { FittedRfmClusters } from '../../models/cluster/rfm.ts';
+import type { Matrix } from '../../models/matrix.ts';
+import { binaryModelFromJSON } from '../../models/registry.ts';
+import type { Dataset } from '../../models/train-order.ts';
+import { currentModel, modelVersion, saveScores } from '../../store/models.ts';
+import type { Db } from '../../store/postgres.ts';
+import type { Warehouse } from '../../store/warehouse/client.ts';
+import {
+  type FeatureQuery,
+  type FeatureTable,
+  orderFeatures,
+  peopleWith,
+  rfmFeatures,
+} from '../../store/warehouse/features.ts';
+import type { Learned, Learner } from './activities.ts';
+import { runJob } from './thread.ts';
+
+interface Clients {
+  db: Db;
+  warehouse: Warehouse;
+}
+type LearnInput = Parameters<Learner['learn']>[0];
+type ScoreInput = Parameters<Learner['score']>[0];
+
+const SEED = 1;
+/** People judged on at most; more change the figures in the third decimal only. */
+const LATER_ROWS_MAX = 20_000;
+/** People scored in one step; bounds memory and the time between two heartbeats. */
+const SCORE_BATCH = 5_000;
+
+function matrixOf(table: FeatureTable): Matrix {
+  return {
+    rows: table.ids.length,
+    columns: table.names.length,
+    data: table.data,
+    names: table.names,
+  };
+}
+
+/** Features of people at a moment, and whether they ordered in the 30 days after it. */
+async function slice(warehouse: Warehouse, query: FeatureQuery): Promise<Dataset> {
+  const { asOfMs } = query;
+  const [table, ordered] = await Promise.all([
+    orderFeatures(warehouse, query),
+    peopleWith(warehouse, {
+      event: EVENT.orderCompleted,
+      fromMs: asOfMs,
+      toMs: asOfMs + ORDER_HORIZON_DAYS * MS_PER_DAY,
+    }),
+  ]);
+  return {
+    X: matrixOf(table),
+    y: Uint8Array.from(table.ids, (id) => (ordered.has(id) ? 1 : 0)),
+    window: { fromMs: asOfMs, toMs: asOfMs },
+  };
+}
+
+/** P(order in 30 days): learnt on what was known 60 days ago, judged on what was known 30 days ago. */
+export async function learnOrder({ db, warehouse }: Clients, input: LearnInput): Promise<Learned> {
+  const horizonMs = ORDER_HORIZON_DAYS * MS_PER_DAY;
+  const [train, later, current] = await Promise.all([
+    slice(warehouse, { asOfMs: input.nowMs - 2 * horizonMs, limit: input.rowsMax, seed: SEED }),
+    slice(warehouse, { asOfMs: input.nowMs - horizonMs, limit: LATER_ROWS_MAX, seed: SEED + 1 }),
+    currentModel(db, 'order-30d'),
+  ]);
+  const result = await runJob(
+    'order',
+    {
+      train,
+      later,
+      seed: SEED,
+      name: 'order-30d',
+      rowsMax: input.rowsMax,
+      ...(current ? { current: current.blob } : {}),
+    },
+    { signal: input.signal, onProgress: ({ fraction, note }) => input.onProgress(fraction, note) },
+  );
+  return { card: result.card, blob: result.blob, refused: result.refused ?? null };
+}
+
+/** Clusters of customers by recency, orders and revenue, with names. */
+export async function learnClusters({ warehouse }: Clients, input: LearnInput): Promise<Learned> {
+  const table = await rfmFeatures(warehouse, { asOfMs: input.nowMs });
+  const result = await runJob(
+    'clusters',
+    { X: matrixOf(table), asOfMs: input.nowMs, seed: SEED, name: 'rfm', rowsMax: input.rowsMax },
+    { signal: input.signal, onProgress: ({ fraction, note }) => input.onProgress(fraction, note) },
+  );
+  return { card: result.card, blob: result.blob, refused: null };
+}
+
+/** Scores everyone as of now, in batches, into PostgreSQL (for `explain`) and the warehouse (for segments). */
+export async function scoreOrder({ db, warehouse }: Clients, input: ScoreInput): Promise<number> {
+  const model = binaryModelFromJSON((await modelVersion(db, input.version)).blob);
+  const table = await orderFeatures(warehouse, { asOfMs: input.nowMs });
+  const at = { model: input.model, version: input.version, atMs: input.nowMs };
+  for (const batch of batches(table)) {
+    const values = model.predictProba(batch.X);
+    await saveScores(
+      db,
+      at,
+      batch.ids.map((personId, i) => ({ personId, value: values[i]!, features: batch.row(i) })),
+    );
+    await warehouse.insertScores(
+      batch.ids.map((personId, i) => ({ ...at, personId, value: values[i]! })),
+    );
+    input.onProgress(batch.done);
+  }
+  return table.ids.length;
+}
+
+export async function scoreClusters(
+  { db, warehouse }: Clients,
+  input: ScoreInput,
+): Promise<number> {
+  const model = FittedRfmClusters.fromJSON((await modelVersion(db, input.version)).blob as never);
+  const table = await rfmFeatures(warehouse, { asOfMs: input.nowMs });
+  const at = { version: input.version, atMs: input.nowMs };
+  for (const batch of batches(table)) {
+    const numbers = model.predict(batch.X);
+    const names = model.nameOf(batch.X);
+    await saveScores(
+      db,
+      { ...at, model: input.model },
+      batch.ids.map((personId, i) => ({
+        personId,
+        value: numbers[i]!,
+        features: batch.row(i),
+        cluster: names[i]!,
+      })),
+    );
+    await warehouse.insertClusters(
+      batch.ids.map((personId, i) => ({ ...at, personId, name: names[i]! })),
+    );
+    input.onProgress(batch.done);
+  }
+  return table.ids.length;
+}
+
+interface Batch {
+  ids: number[];
+  X: Matrix;
+  row(i: number): number[];
+  done: number;
+}
+
+function* batches(table: FeatureTable): Generator<Batch> {
+  const columns = table.names.length;
+  for (let from = 0; from < table.ids.length; from += SCORE_BATCH) {
+    const ids = [...table.ids.subarray(from, from + SCORE_BATCH)];
+    const data = table.data.subarray(from * columns, (from + ids.length) * columns);
+    yield {
+      ids,
+      X: { rows: ids.length, columns, data, names: table.names },
+      row: (i) => [...data.subarray(i * columns, (i + 1) * columns)],
+      done: from + ids.length,
+    };
+  }
+}
