@@ -28,6 +28,8 @@ export interface LoadedCampaign {
   /** Null where there are problems. */
   readonly definition: CampaignDefinition | null;
   readonly problems: readonly LocatedProblem[];
+  /** A further problem with the value at a JSON pointer, such as a model that nobody trained. */
+  problem(pointer: string, message: string): LocatedProblem;
 }
 
 /** Larger than any campaign that a person wrote; a bound on what the parsers are given. */
@@ -77,17 +79,20 @@ async function readSource(path: string): Promise<string> {
 /** Checks a value that was read from `source`, and finds the place of each problem. */
 function judge(file: string, source: string, value: unknown, locate: Locate): LoadedCampaign {
   const { definition, problems } = checkCampaign(value);
+  const located = ({ pointer, at, message }: Problem) =>
+    problemAt(file, source, locate(pathOf(pointer), at), message, pointer);
   return {
     file,
     definition,
-    problems: problems.map(({ pointer, at, message }) =>
-      problemAt(file, source, locate(pathOf(pointer), at), message, pointer),
-    ),
+    problems: problems.map(located),
+    problem: (pointer, message) => located({ pointer, at: 'value', message }),
   };
 }
 
 function failed(file: string, problems: readonly LocatedProblem[]): LoadedCampaign {
-  return { file, definition: null, problems };
+  const problem = (pointer: string, message: string) =>
+    problemAt(file, '', { offset: 0, length: 1 }, message, pointer);
+  return { file, definition: null, problems, problem };
 }
 
 // YAML

@@ -2,19 +2,13 @@ import * as z from 'zod';
 import { parseAddress } from './address.ts';
 import { parseSpan, type CampaignDefinition } from './campaign.ts';
 import { problemsOf, said } from './schema-problems.ts';
-import type { Segment } from './segment.ts';
+import { segmentSchema } from './segment.schema.ts';
 import type { Problem } from './problem.ts';
 
 /**
  * The schema of a campaign file, the same for both spellings. Not for workflows: every cached workflow would pay for
  * zod. `checkCampaign` turns what zod finds into one clear sentence per problem.
  */
-// Until domain/segment.schema.ts is there.
-const segmentSchema = said(
-  z.record(z.string(), z.unknown()) as unknown as z.ZodType<Segment>,
-  'a segment',
-);
-
 const id = (what: string) =>
   said(
     z
@@ -210,6 +204,21 @@ const budget = said(
   'a budget with total and perMessage',
 );
 
+const pilot = said(
+  z.strictObject({
+    share: said(
+      z.number().positive().max(0.9),
+      'a share above 0 and at most 0.9',
+      'Write 0.1 for ten percent.',
+    ),
+    wait: span('a span', 'Such as "4h".').describe('How long the first mails are watched.'),
+    choose: said(z.enum(['clicks', 'orders']), 'the word "clicks" or "orders"').describe(
+      'What the better variant has more of.',
+    ),
+  }),
+  'a pilot with share, wait and choose',
+);
+
 const goal = said(
   z.strictObject({
     event: line(100, 'the name of an event', 'Such as "Order Completed".'),
@@ -222,63 +231,75 @@ const goal = said(
 );
 
 export const campaignSchema = said(
-  z.strictObject({
-    id: id('an id').describe('The workflow’s id is campaign/<id>.'),
-    name: line(120, 'a name').describe('What people call it.'),
-    audience: audience.describe('Who gets it.'),
-    holdout: said(
-      z.number().min(0).max(0.5),
-      'a share between 0 and 0.5',
-      'Write 0.1 for ten percent.',
-    )
-      .describe('Share of the audience that gets nothing, to compare with; 0.1 by default.')
-      .exactOptional(),
-    variants: variants.describe('What is sent; several are tested against each other.'),
-    from: said(
-      z.strictObject({ name: line(100, 'a name to show'), address: address() }),
-      'a sender with name and address',
-    ).describe('The sender.'),
-    replyTo: address().describe('Where answers go; the sender by default.').exactOptional(),
-    schedule: schedule.describe('When; now by default.').exactOptional(),
-    goal: goal.describe('What counts as success.'),
-    caps: caps
-      .describe('Marketing mails per person over all campaigns; none by default.')
-      .exactOptional(),
-    quietHours: quietHours
-      .describe('Hours of the person’s day in which nothing is sent; may reach over midnight.')
-      .exactOptional(),
-    approval: said(z.boolean(), 'true or false')
-      .describe('A person must approve before anything is planned.')
-      .exactOptional(),
-    budget: budget.describe('The most that it may cost, in the shop’s currency.').exactOptional(),
-    ratePerSecond: said(z.number().positive().max(100_000), 'a number above 0')
-      .describe('Messages a second over all lanes; unbounded by default.')
-      .exactOptional(),
-    deadline: span('a span', 'Such as "3d".')
-      .describe('What is not sent this long after the launch expires; 7d by default.')
-      .exactOptional(),
-    driftTolerance: said(
-      z.number().min(0).max(1),
-      'a share between 0 and 1',
-      'Write 0.1 for ten percent.',
-    )
-      .describe('By how much the audience may differ from what was approved; 0.1 by default.')
-      .exactOptional(),
-    steps: said(
-      z
-        .array(
-          said(
-            z.strictObject({ kind: said(z.literal('mail'), 'the word "mail"') }),
-            'a step of kind "mail"',
-          ),
-        )
-        .length(1),
-      'a list of one step of kind "mail"',
-      'Journeys with more steps come later.',
-    )
-      .describe('One mail for now.')
-      .exactOptional(),
-  }),
+  z
+    .strictObject({
+      id: id('an id').describe('The workflow’s id is campaign/<id>.'),
+      name: line(120, 'a name').describe('What people call it.'),
+      audience: audience.describe('Who gets it.'),
+      holdout: said(
+        z.number().min(0).max(0.5),
+        'a share between 0 and 0.5',
+        'Write 0.1 for ten percent.',
+      )
+        .describe('Share of the audience that gets nothing, to compare with; 0.1 by default.')
+        .exactOptional(),
+      variants: variants.describe('What is sent; several are tested against each other.'),
+      from: said(
+        z.strictObject({ name: line(100, 'a name to show'), address: address() }),
+        'a sender with name and address',
+      ).describe('The sender.'),
+      replyTo: address().describe('Where answers go; the sender by default.').exactOptional(),
+      schedule: schedule.describe('When; now by default.').exactOptional(),
+      goal: goal.describe('What counts as success.'),
+      caps: caps
+        .describe('Marketing mails per person over all campaigns; none by default.')
+        .exactOptional(),
+      quietHours: quietHours
+        .describe('Hours of the person’s day in which nothing is sent; may reach over midnight.')
+        .exactOptional(),
+      approval: said(z.boolean(), 'true or false')
+        .describe('A person must approve before anything is planned.')
+        .exactOptional(),
+      budget: budget.describe('The most that it may cost, in the shop’s currency.').exactOptional(),
+      ratePerSecond: said(z.number().positive().max(100_000), 'a number above 0')
+        .describe('Messages a second over all lanes; unbounded by default.')
+        .exactOptional(),
+      deadline: span('a span', 'Such as "3d".')
+        .describe('What is not sent this long after the launch expires; 7d by default.')
+        .exactOptional(),
+      driftTolerance: said(
+        z.number().min(0).max(1),
+        'a share between 0 and 1',
+        'Write 0.1 for ten percent.',
+      )
+        .describe('By how much the audience may differ from what was approved; 0.1 by default.')
+        .exactOptional(),
+      pilot: pilot
+        .describe('A random share gets the variants first; the better one then goes to the rest.')
+        .exactOptional(),
+      steps: said(
+        z
+          .array(
+            said(
+              z.strictObject({ kind: said(z.literal('mail'), 'the word "mail"') }),
+              'a step of kind "mail"',
+            ),
+          )
+          .length(1),
+        'a list of one step of kind "mail"',
+        'Journeys with more steps come later.',
+      )
+        .describe('One mail for now.')
+        .exactOptional(),
+    })
+    .superRefine((campaign, context) => {
+      if (!campaign.pilot || campaign.variants.length > 1) return;
+      context.addIssue({
+        code: 'custom',
+        path: ['pilot'],
+        message: 'has nothing to compare; expected at least two variants.',
+      });
+    }),
   'a campaign: an object with id, name, audience, variants, from and goal',
 ) satisfies z.ZodType<CampaignDefinition>;
 

@@ -60,19 +60,29 @@ export function didYouMean(word: string, words: readonly string[]): string | nul
   return best;
 }
 
-/** Levenshtein's distance, given up (as `limit`) once it cannot be below `limit`. */
+/** Changes, with two neighbours swapped as one of them, given up (as `limit`) once they cannot be fewer than `limit`. */
 function editDistance(left: string, right: string, limit: number): number {
   if (Math.abs(left.length - right.length) >= limit) return limit;
-  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
+  const rows = [Array.from({ length: right.length + 1 }, (_, index) => index)];
   for (let row = 1; row <= left.length; row++) {
+    const above = rows[row - 1]!;
     const current = [row];
     for (let column = 1; column <= right.length; column++) {
       const change = left[row - 1] === right[column - 1] ? 0 : 1;
-      current.push(
-        Math.min(previous[column]! + 1, current[column - 1]! + 1, previous[column - 1]! + change),
+      let least = Math.min(
+        above[column]! + 1,
+        current[column - 1]! + 1,
+        above[column - 1]! + change,
       );
+      const isSwapped =
+        row > 1 &&
+        column > 1 &&
+        left[row - 1] === right[column - 2] &&
+        left[row - 2] === right[column - 1];
+      if (isSwapped) least = Math.min(least, rows[row - 2]![column - 2]! + 1);
+      current.push(least);
     }
-    previous = current;
+    rows.push(current);
   }
-  return previous[right.length]!;
+  return rows[left.length]![right.length]!;
 }

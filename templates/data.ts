@@ -127,14 +127,22 @@ export function contextBuilder(fields: readonly string[]): (data: TemplateData) 
   const scalars = roots.filter((root) => (ROOT_FIELDS as readonly string[]).includes(root));
   const withProducts = fields.some((field) => field.startsWith('products'));
 
+  // The shop, the campaign and the offer are the same for every mail; a frozen object is copied once.
+  const known = new Map<string, { source: object; copied: Context }>();
+  const copyOnce = (record: string, source: object, names: readonly string[]): Context => {
+    const last = known.get(record);
+    if (last?.source === source) return last.copied;
+    const copied = copy(source, names, record === 'person' ? personal : plain);
+    if (Object.isFrozen(source)) known.set(record, { source, copied });
+    return copied;
+  };
+
   return (data) => {
-    const context = Object.create(null) as Record<string, unknown>;
+    const context = new Fields() as Record<string, unknown>;
     for (const [record, names] of singles) {
       const source = own(data, record);
       context[record] =
-        typeof source === 'object' && source !== null
-          ? copy(source, names, record === 'person' ? personal : plain)
-          : ABSENT;
+        typeof source === 'object' && source !== null ? copyOnce(record, source, names) : ABSENT;
     }
     for (const name of scalars) set(context, name, plain(own(data, name)));
     if (withProducts) {
@@ -147,11 +155,18 @@ export function contextBuilder(fields: readonly string[]): (data: TemplateData) 
   };
 }
 
+/**
+ * An object that inherits nothing, as `Object.create(null)` is, but which V8 keeps as fast as a record: its prototype
+ * is empty, frozen, and has none itself.
+ */
+const Fields = function Fields() {} as unknown as new () => object;
+Fields.prototype = Object.freeze(Object.create(null)) as object;
+
 /** For Handlebars an empty list is false and has no fields, so {{#if offer}} and {{#if offer.code}} are both false. */
 const ABSENT: readonly never[] = Object.freeze([]);
 
 function copy(source: object, names: readonly string[], take: (value: unknown) => Scalar): Context {
-  const target = Object.create(null) as Record<string, unknown>;
+  const target = new Fields() as Record<string, unknown>;
   for (const name of names) set(target, name, take(own(source, name)));
   return Object.freeze(target);
 }

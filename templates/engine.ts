@@ -50,13 +50,15 @@ export const CONDITIONS: readonly string[] = ['eq', 'ne', 'gt', 'lt', 'and', 'or
 
 type Helper = (...values: unknown[]) => unknown;
 
-function helpersOf(locale: string): Record<string, Helper> {
+function helpersOf(locale: string, show: (text: string) => unknown): Record<string, Helper> {
   const money = memoised((amount: number, currency: string) =>
-    new Intl.NumberFormat(locale, { style: 'currency', currency }).format(amount),
+    show(new Intl.NumberFormat(locale, { style: 'currency', currency }).format(amount)),
   );
   const date = memoised((instant: string | number) =>
-    new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone: 'UTC' }).format(
-      new Date(instant),
+    show(
+      new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone: 'UTC' }).format(
+        new Date(instant),
+      ),
     ),
   );
   return {
@@ -102,9 +104,9 @@ function missing(helper: string): never {
 
 /** Prices and dates repeat from mail to mail, and Intl takes longer over one than the rest of the mail. */
 function memoised<A extends string | number>(
-  format: (value: A, option: string) => string,
-): (value: A, option: string) => string {
-  const known = new Map<string, string>();
+  format: (value: A, option: string) => unknown,
+): (value: A, option: string) => unknown {
+  const known = new Map<string, unknown>();
   return (value, option) => {
     const key = `${option} ${value}`;
     const seen = known.get(key);
@@ -118,20 +120,36 @@ function memoised<A extends string | number>(
 /** More different prices than a shop has, and less than a megabyte. */
 const MEMO_MAX = 10_000;
 
-/** An instance of its own for one template: what another one registers cannot reach it. */
-export function createEngine(locale: string): {
-  compile(source: string, escape: boolean): Render;
-} {
+/**
+ * Characters beyond ASCII as numbers. One of them, such as €, makes the whole mail a string of two-byte characters,
+ * which takes 30–50 µs longer to encode than the 20 µs that it takes to render.
+ */
+export function asciiHtml(html: string): string {
+  return html.replaceAll(
+    /[^\p{ASCII}\uE000-\uE00F]/gu,
+    (character) => `&#${character.codePointAt(0)!};`,
+  );
+}
+
+/** An instance of its own for one part of one template: what another one registers cannot reach it. */
+export function createEngine(
+  locale: string,
+  kind: 'html' | 'text',
+): { compile(source: string): Render } {
+  const escape = kind === 'html';
   const instance = Handlebars.create();
   for (const name of Object.keys(instance.helpers)) {
     if (!(BLOCK_HELPERS as readonly string[]).includes(name)) instance.unregisterHelper(name);
   }
-  const helpers = helpersOf(locale);
+  // What Intl writes is ours; escaped here, so that Handlebars need not.
+  const show = (text: string) =>
+    escape ? new instance.SafeString(asciiHtml(instance.escapeExpression(text))) : text;
+  const helpers = helpersOf(locale, show);
   for (const [name, helper] of Object.entries(helpers)) instance.registerHelper(name, helper);
   const names = [...BLOCK_HELPERS, ...Object.keys(helpers)];
   const knownHelpers = Object.fromEntries(names.map((name) => [name, true])) as KnownHelpers;
 
-  function compile(source: string, escape: boolean): Render {
+  function compile(source: string): Render {
     assert(typeof source === 'string', 'a template is a string');
     const code = instance.precompile(source, {
       strict: true,

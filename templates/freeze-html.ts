@@ -1,5 +1,6 @@
 import juice from 'juice';
 import { problemAt } from '../domain/problem.ts';
+import { asciiHtml } from './engine.ts';
 import { rewriteCalls, type FreezeContext } from './freeze-text.ts';
 import { cssFault, readHtml, type Attribute } from './html.ts';
 import { resolveTarget } from './links.ts';
@@ -125,7 +126,7 @@ function finishHtml(
     rewriting.add('{{#if @openUrl}}') +
     `<img src="${rewriting.add('{{@openUrl}}')}" width="1" height="1" alt="" style="display:block;border:0">` +
     rewriting.add('{{/if}}');
-  return slim(
+  return inAscii(
     inlined.slice(0, start) + preheader + inlined.slice(start, end) + pixel + inlined.slice(end),
   );
 }
@@ -133,7 +134,11 @@ function finishHtml(
 /** Keeps inboxes from showing the mail's first words behind the preheader. */
 const PADDING = '&#847;&zwnj;&nbsp;'.repeat(30);
 
-/** Indentation is for the author; over 100,000 mails it is a gigabyte. */
-function slim(html: string): string {
-  return /<pre[\s>]/i.test(html) ? html : html.replaceAll(/\s*\n\s*/g, '\n');
+/** Without indentation, which is for the author: over 100,000 mails it is a gigabyte. And in ASCII, but for styles. */
+function inAscii(html: string): string {
+  const slim = /<pre[\s>]/i.test(html) ? html : html.replaceAll(/\s*\n\s*/g, '\n');
+  return slim
+    .split(/(<style[\s>].*?<\/style)/is)
+    .map((piece, index) => (index % 2 === 1 ? piece : asciiHtml(piece)))
+    .join('');
 }

@@ -170,14 +170,22 @@ function tryOut(source: TemplateSource, frozen: FrozenTemplate, problems: Locate
     openUrl: null,
     unsubscribeUrl: 'https://a.example',
   };
-  const full: TemplateData = { ...source.sample, offer: offerOf(source) };
-  const needed = Object.entries(full.person).filter(([name]) =>
-    frozen.fieldsWithoutFallback.includes(`person.${name}`),
+  const needed = frozen.fieldsWithoutFallback
+    .filter((field) => field.startsWith('person.'))
+    .map((field) => field.slice('person.'.length));
+  // Whether people have such a field is for the campaign's check to count, not for the sample to show.
+  const filled = Object.fromEntries(
+    needed.map((name) => [name, source.sample.person[name] ?? 'x']),
   );
+  const full: TemplateData = {
+    ...source.sample,
+    person: { ...source.sample.person, ...filled },
+    offer: offerOf(source),
+  };
   const { score: _score, reason: _reason, ...rest } = full;
   const bare: TemplateData = {
     ...(frozen.fieldsWithoutFallback.some((field) => !field.includes('.')) ? full : rest),
-    person: Object.fromEntries(needed),
+    person: filled,
     products: [],
   };
   for (const data of [full, bare]) {

@@ -55,13 +55,18 @@ export interface CompiledTemplate {
 
 /** Prepares a frozen template for rendering; a few milliseconds, once a campaign and variant. */
 export function openTemplate(frozen: FrozenTemplate): CompiledTemplate {
-  const engine = createEngine(frozen.locale);
+  const engines = {
+    html: createEngine(frozen.locale, 'html'),
+    text: createEngine(frozen.locale, 'text'),
+  };
   const compile = (part: 'subject' | 'preheader' | 'html' | 'text'): Render => {
     const source = frozen[part];
     // Checked again: what is kept in a database is data, and data must not become code.
     checkFrozen(frozen.id, part, source);
     // What has no mustache is the same for everyone.
-    return source.includes('{{') ? engine.compile(source, part === 'html') : () => source;
+    return source.includes('{{')
+      ? engines[part === 'html' ? 'html' : 'text'].compile(source)
+      : () => source;
   };
   const [subject, preheader] = [compile('subject'), compile('preheader')];
   const [html, text] = [compile('html'), compile('text')];
@@ -84,9 +89,8 @@ export function openTemplate(frozen: FrozenTemplate): CompiledTemplate {
   return {
     frozen,
     render(data, urls) {
-      const context = contextOf(data);
       try {
-        return renderParts(context, urls);
+        return renderParts(contextOf(data), urls);
       } catch (error) {
         if (error instanceof KairosError) throw error;
         throw missingError(frozen, data);
