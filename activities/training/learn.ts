@@ -9,11 +9,10 @@ import { currentModel, modelVersion, saveScores } from '../../store/models.ts';
 import type { Db } from '../../store/postgres.ts';
 import type { Warehouse } from '../../store/warehouse/client.ts';
 import {
-  type FeatureQuery,
+  type FeatureOptions,
   type FeatureTable,
-  orderFeatures,
-  peopleWith,
-  rfmFeatures,
+  featuresAsOf,
+  rfmAsOf,
 } from '../../store/warehouse/features.ts';
 import type { Learned, Learner } from './activities.ts';
 import { runJob } from './thread.ts';
@@ -31,32 +30,23 @@ const LATER_ROWS_MAX = 20_000;
 /** People scored in one step; bounds memory and the time between two heartbeats. */
 const SCORE_BATCH = 5_000;
 
-function matrixOf(table: FeatureTable): Matrix {
-  return {
-    rows: table.ids.length,
-    columns: table.names.length,
-    data: table.data,
-    names: table.names,
-  };
+/** Features of people at a moment, and whether they ordered in the 30 days after it. */
+async function slice(warehouse: Warehouse, options: FeatureOptions): Promise<Dataset> {
+  const { asOfMs } = options;
+  const withinMs = ORDER_HORIZON_DAYS * MS_PER_DAY;
+  const table = await featuresAsOf(warehouse, {
+    ...options,
+    label: { event: EVENT.orderCompleted, withinMs },
+  });
+  return { X: matrixOf(table), y: table.labels, window: { fromMs: asOfMs, toMs: asOfMs } };
 }
 
-/** Features of people at a moment, and whether they ordered in the 30 days after it. */
-async function slice(warehouse: Warehouse, query: FeatureQuery): Promise<Dataset> {
-  const { asOfMs } = query;
-  const [table, ordered] = await Promise.all([
-    orderFeatures(warehouse, query),
-    peopleWith(warehouse, {
-      event: EVENT.orderCompleted,
-      fromMs: asOfMs,
-      toMs: asOfMs + ORDER_HORIZON_DAYS * MS_PER_DAY,
-    }),
-  ]);
-  return {
-    X: matrixOf(table),
-    y: Uint8Array.from(table.ids, (id) => (ordered.has(id) ? 1 : 0)),
-    window: { fromMs: asOfMs, toMs: asOfMs },
-  };
-}
+const matrixOf = ({ rows, columns, data, names }: FeatureTable): Matrix => ({
+  rows,
+  columns,
+  data,
+  names,
+});
 
 /** P(order in 30 days): learnt on what was known 60 days ago, judged on what was known 30 days ago. */
 export async function learnOrder({ db, warehouse }: Clients, input: LearnInput): Promise<Learned> {
@@ -83,7 +73,7 @@ export async function learnOrder({ db, warehouse }: Clients, input: LearnInput):
 
 /** Clusters of customers by recency, orders and revenue, with names. */
 export async function learnClusters({ warehouse }: Clients, input: LearnInput): Promise<Learned> {
-  const table = await rfmFeatures(warehouse, { asOfMs: input.nowMs });
+  const table = await rfmAsOf(warehouse, { asOfMs: input.nowMs });
   const result = await runJob(
     'clusters',
     { X: matrixOf(table), asOfMs: input.nowMs, seed: SEED, name: 'rfm', rowsMax: input.rowsMax },
@@ -95,7 +85,7 @@ export async function learnClusters({ warehouse }: Clients, input: LearnInput): 
 /** Scores everyone as of now, in batches, into PostgreSQL (for `explain`) and the warehouse (for segments). */
 export async function scoreOrder({ db, warehouse }: Clients, input: ScoreInput): Promise<number> {
   const model = binaryModelFromJSON((await modelVersion(db, input.version)).blob);
-  const table = await orderFeatures(warehouse, { asOfMs: input.nowMs });
+  const table = await featuresAsOf(warehouse, { asOfMs: input.nowMs });
   const at = { model: input.model, version: input.version, atMs: input.nowMs };
   for (const batch of batches(table)) {
     const values = model.predictProba(batch.X);
@@ -117,7 +107,7 @@ export async function scoreClusters(
   input: ScoreInput,
 ): Promise<number> {
   const model = FittedRfmClusters.fromJSON((await modelVersion(db, input.version)).blob as never);
-  const table = await rfmFeatures(warehouse, { asOfMs: input.nowMs });
+  const table = await rfmAsOf(warehouse, { asOfMs: input.nowMs });
   const at = { version: input.version, atMs: input.nowMs };
   for (const batch of batches(table)) {
     const numbers = model.predict(batch.X);

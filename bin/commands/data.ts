@@ -3,7 +3,6 @@ import { KairosError } from '../../domain/errors.ts';
 import { shopNowMs } from '../../store/clock.ts';
 import { awaitProjected } from '../../store/projector.ts';
 import { previewSegment } from '../../store/warehouse/segment-sql.ts';
-import { runImport } from '../import.ts';
 import { readSegment } from '../segment-file.ts';
 import { startTraining } from '../temporal.ts';
 import { example, table, withContext } from './context.ts';
@@ -26,6 +25,8 @@ export function addDataCommands(program: Command): void {
         command: Command,
       ) =>
         withContext(command, async (context) => {
+          // Readers of all formats: only this command needs them.
+          const { runImport } = await import('../import.ts');
           process.exitCode = await runImport(
             { kind, files, ...options, json: context.json },
             { db: context.db, out: process.stdout, err: process.stderr },

@@ -6,7 +6,6 @@ import { setShopClock } from '../../store/clock.ts';
 import { type NewEvent, loadEvents } from '../../store/events.ts';
 import { loadPeople, loadProducts, personIds } from '../../store/people.ts';
 import { readSetting, writeSetting } from '../../store/settings.ts';
-import { importCompleteJourney } from '../shops/complete-journey.ts';
 import { type Demo, count, step } from './context.ts';
 
 /** The sample shop's history ends here; 14:00 UTC is a waking hour from Los Angeles to Delhi. */
@@ -65,6 +64,7 @@ async function loadSample(demo: Demo): Promise<void> {
 
 async function loadCompleteJourney(demo: Demo): Promise<void> {
   const { db } = demo;
+  const { importCompleteJourney } = await import('../shops/complete-journey.ts');
   await setShopClock(db, COMPLETE_JOURNEY_CUT_MS);
   await step(
     demo,

@@ -1,0 +1,139 @@
+import { StringDecoder } from 'node:string_decoder';
+import { KairosError } from '../../domain/errors.ts';
+import { type ByteSource, type FileKind, openBytes } from './bytes.ts';
+import type { Batch, BrokenRow, Cell, Column, Table, TextFormat } from './table.ts';
+
+const LINE_CHARS_MAX = 16 * 1024 * 1024;
+/** Objects whose names are looked at to know the columns; a mapping may name others as well. */
+const PEEK = 100;
+const DEPTH_MAX = 4;
+
+interface JsonRow {
+  readonly line: number;
+  readonly text: string;
+}
+
+/** A column is a path of names with dots, such as `customer.id`. */
+export async function openNdjson(
+  path: string,
+  bytes: number,
+  kind: FileKind,
+  format: TextFormat,
+): Promise<Table> {
+  const source = openBytes(path, kind, format.encoding);
+  const lines = splitLines(path, source);
+  const first = await lines.next();
+  const columns: Column[] = [];
+  const paths: string[][] = [];
+  const indexOf = (name: string): number => {
+    const known = columns.findIndex((column) => column.name === name);
+    if (known >= 0) return known;
+    paths.push(name.split('.'));
+    return columns.push({ name, wallClock: true }) - 1;
+  };
+  if (!first.done) for (const name of namesOf(first.value.slice(0, PEEK))) indexOf(name);
+  const read = (rows: readonly JsonRow[]): Batch => readRows(rows, paths, source.read());
+  return {
+    format: 'ndjson',
+    columns,
+    bytes,
+    indexOf,
+    async *batches() {
+      if (!first.done) yield read(first.value);
+      for await (const next of lines) yield read(next);
+    },
+    close: async () => {
+      source.destroy();
+      await lines.return(undefined);
+    },
+  };
+}
+
+async function* splitLines(path: string, source: ByteSource): AsyncGenerator<JsonRow[]> {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  let line = 0;
+  const cut = (text: string, atEnd: boolean): JsonRow[] => {
+    const parts = text.split('\n');
+    rest = atEnd ? '' : parts.pop()!;
+    const rows: JsonRow[] = [];
+    for (const part of parts) {
+      line += 1;
+      const clean = line === 1 ? part.replace(/^\uFEFF/, '') : part;
+      if (clean.trim() !== '') rows.push({ line, text: clean });
+    }
+    return rows;
+  };
+  for await (const chunk of source.chunks) {
+    const rows = cut(rest + decoder.write(chunk), false);
+    if (rest.length > LINE_CHARS_MAX) {
+      throw new KairosError(
+        'IMPORT_INVALID',
+        `${path}:${line + 1}: this line is longer than ${LINE_CHARS_MAX} characters; expected one JSON object a line.`,
+      );
+    }
+    if (rows.length > 0) yield rows;
+  }
+  const rows = cut(rest + decoder.end(), true);
+  if (rows.length > 0) yield rows;
+}
+
+function parse(text: string): Record<string, unknown> | BrokenRow['reason'] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return 'not JSON';
+  }
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? (value as Record<string, unknown>) : 'not an object';
+}
+
+function readRows(rows: readonly JsonRow[], paths: readonly string[][], bytesRead: number): Batch {
+  const cells: Cell[][] = [];
+  const lines: number[] = [];
+  const broken: BrokenRow[] = [];
+  for (const { line, text } of rows) {
+    const value = parse(text);
+    if (typeof value === 'string') {
+      broken.push({ line, reason: value, cells: [text] });
+      continue;
+    }
+    cells.push(paths.map((path) => cellAt(value, path)));
+    lines.push(line);
+  }
+  return { rows: cells, lines, broken, bytesRead };
+}
+
+function cellAt(object: Record<string, unknown>, path: readonly string[]): Cell {
+  let value: unknown = object;
+  for (const name of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return null;
+    value = (value as Record<string, unknown>)[name];
+  }
+  if (value === null || value === undefined) return null;
+  // Lists and objects can still be kept as text.
+  return typeof value === 'object' ? JSON.stringify(value) : (value as Cell);
+}
+
+function namesOf(rows: readonly JsonRow[]): Set<string> {
+  const names = new Set<string>();
+  for (const { text } of rows) {
+    const value = parse(text);
+    if (typeof value !== 'string') collectNames(value, '', names, 1);
+  }
+  return names;
+}
+
+function collectNames(
+  object: Record<string, unknown>,
+  prefix: string,
+  names: Set<string>,
+  depth: number,
+): void {
+  for (const [name, value] of Object.entries(object)) {
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    if (!isObject || depth === DEPTH_MAX) names.add(prefix + name);
+    else collectNames(value as Record<string, unknown>, `${prefix}${name}.`, names, depth + 1);
+  }
+}
