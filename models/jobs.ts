@@ -1,0 +1,49 @@
+import type { BinaryCard, ClusterCard } from './card.ts';
+import type { FitContext, ModelJson } from './estimator.ts';
+import { binaryModelFromJSON } from './registry.ts';
+import type { TrainClustersInput } from './train-cluster.ts';
+import { trainClusters } from './train-cluster.ts';
+import type { TrainOrderInput } from './train-order.ts';
+import { trainOrderModel } from './train-order.ts';
+
+/**
+ * Trainings from plain data to plain data, so that they can run in a thread of their own
+ * (`activities/training/thread.ts`): models go in and come out as JSON.
+ */
+export const JOBS = { order: trainOrderJob, clusters: trainClustersJob } as const;
+
+export type JobName = keyof typeof JOBS;
+export type JobInput<N extends JobName> = Parameters<(typeof JOBS)[N]>[0];
+export type JobResult<N extends JobName> = ReturnType<(typeof JOBS)[N]>;
+
+export interface OrderJobInput extends Omit<TrainOrderInput, 'ctx' | 'estimator' | 'current'> {
+  /** JSON of the model in use. */
+  readonly current?: unknown;
+}
+
+export interface OrderJobResult {
+  readonly blob: ModelJson;
+  readonly card: BinaryCard;
+  readonly refused?: string;
+}
+
+export function trainOrderJob(input: OrderJobInput, ctx: FitContext): OrderJobResult {
+  const { current, ...rest } = input;
+  const known = current === undefined ? {} : { current: binaryModelFromJSON(current) };
+  const { model, card, refused } = trainOrderModel({ ...rest, ...known, ctx });
+  const result = { blob: model.toJSON(), card };
+  return refused === undefined ? result : { ...result, refused };
+}
+
+export interface ClustersJobResult {
+  readonly blob: ModelJson;
+  readonly card: ClusterCard;
+}
+
+export function trainClustersJob(
+  input: Omit<TrainClustersInput, 'ctx'>,
+  ctx: FitContext,
+): ClustersJobResult {
+  const { model, card } = trainClusters({ ...input, ctx });
+  return { blob: model.toJSON(), card };
+}

@@ -1,0 +1,58 @@
+import { KairosError } from '../domain/errors.ts';
+import { FittedConstant, FittedRecencyRule } from './baseline.ts';
+import { FittedKMeans } from './cluster/kmeans.ts';
+import { FittedRfmClusters } from './cluster/rfm.ts';
+import { invalid, invalidJson } from './check.ts';
+import type { BinaryModel, Model, ModelJson } from './estimator.ts';
+import { FittedForest } from './forest/forest.ts';
+import { FittedMlForest } from './forest/ml-forest.ts';
+import { FittedLogistic } from './logistic/logistic.ts';
+
+/** Every kind of fitted model, by the name that its JSON carries. Kinds are stored: never rename one. */
+const READERS: Readonly<Record<string, (json: ModelJson) => Model>> = {
+  constant: (json) => FittedConstant.fromJSON(json),
+  'recency-rule': (json) => FittedRecencyRule.fromJSON(json),
+  logistic: (json) => FittedLogistic.fromJSON(json),
+  forest: (json) => FittedForest.fromJSON(json),
+  'ml-forest': (json) => FittedMlForest.fromJSON(json),
+  kmeans: (json) => FittedKMeans.fromJSON(json),
+  'rfm-clusters': (json) => FittedRfmClusters.fromJSON(json),
+};
+
+export const MODEL_KINDS: readonly string[] = Object.keys(READERS);
+
+/** A stored model, ready to predict. MODEL_UNKNOWN for a kind that is not here, MODEL_INVALID for damaged JSON. */
+export function modelFromJSON(json: unknown): Model {
+  if (typeof json !== 'object' || json === null || !('kind' in json)) {
+    throw invalid('The stored model is no object with a kind; it is damaged, so train it again.');
+  }
+  const kind = String(json.kind);
+  const read = Object.hasOwn(READERS, kind) ? READERS[kind] : undefined;
+  if (!read) {
+    throw new KairosError(
+      'MODEL_UNKNOWN',
+      `There is no kind of model "${kind}"; this version knows ${MODEL_KINDS.join(', ')}.`,
+      { kind },
+    );
+  }
+  try {
+    return read(json as ModelJson);
+  } catch (error) {
+    if (error instanceof KairosError) throw error;
+    throw invalidJson(kind, 'a part of it is absent or of another type');
+  }
+}
+
+/** A stored model that says P(y = 1). */
+export function binaryModelFromJSON(json: unknown): BinaryModel {
+  const model = modelFromJSON(json);
+  if ('task' in model && model.task === 'binary') return model as BinaryModel;
+  throw invalid(`The stored model is "${model.kind}"; expected one that says a probability.`);
+}
+
+/** A stored clustering of customers with its names. */
+export function clustersFromJSON(json: unknown): FittedRfmClusters {
+  const model = modelFromJSON(json);
+  if (model instanceof FittedRfmClusters) return model;
+  throw invalid(`The stored model is "${model.kind}"; expected "rfm-clusters".`);
+}
