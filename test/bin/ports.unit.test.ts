@@ -1,0 +1,44 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
+import { afterEach, expect, it } from 'vitest';
+import { choosePorts, isPortFree, PORT_NAMES } from '../../bin/supervisor/ports.ts';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function listenOn(port: number, host: string): Promise<void> {
+  const server = createServer();
+  servers.push(server);
+  server.listen(port, host);
+  await once(server, 'listening');
+}
+
+async function freePort(): Promise<number> {
+  const { public: port } = await choosePorts({}, 'random');
+  return port;
+}
+
+it.each(['127.0.0.1', '0.0.0.0'])('sees a port that is in use on %s', async (host) => {
+  const port = await freePort();
+  expect(await isPortFree(port)).toBe(true);
+  await listenOn(port, host);
+  expect(await isPortFree(port)).toBe(false);
+});
+
+it('keeps the ports of the last start, and takes the next free one for a port in use', async () => {
+  const before = await choosePorts({}, 'random');
+  await listenOn(before.public, '127.0.0.1');
+  const after = await choosePorts(before);
+  expect(after.public).toBeGreaterThan(before.public);
+  for (const name of PORT_NAMES.filter((each) => each !== 'public')) {
+    expect(after[name]).toBe(before[name]);
+  }
+});
+
+it('never gives one port to two parts', async () => {
+  const port = await freePort();
+  const ports = await choosePorts({ temporal: port, public: port, admin: port });
+  expect(new Set(Object.values(ports)).size).toBe(PORT_NAMES.length);
+});
