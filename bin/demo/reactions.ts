@@ -8,7 +8,7 @@ import type { InboxMail } from '../../shop/reading.ts';
 import type { CampaignRow } from '../../store/campaigns.ts';
 import { shopNowMs } from '../../store/clock.ts';
 import { type Demo, count, step } from './context.ts';
-import { moveClock } from './run.ts';
+import { moveClock } from './clock.ts';
 import { SAMPLE } from './shops.ts';
 
 /** Processes read the shop clock again every half second. */

@@ -3,7 +3,7 @@ import { parseSpan } from '../../domain/campaign.ts';
 import { KairosError } from '../../domain/errors.ts';
 import type { CampaignReport } from '../../domain/report.ts';
 import { type CampaignRow, campaignById } from '../../store/campaigns.ts';
-import { setShopClock, shopNowMs } from '../../store/clock.ts';
+import { shopNowMs } from '../../store/clock.ts';
 import { ledgerCounts } from '../../store/ledger.ts';
 import { awaitProjected } from '../../store/projector.ts';
 import { warehouseSource } from '../../store/report-source.ts';
@@ -12,6 +12,7 @@ import { reactionsOf } from '../campaign-deps.ts';
 import { launch, propose } from '../launch.ts';
 import { campaignWorkflowId } from '../temporal.ts';
 import { type Demo, count, step } from './context.ts';
+import { moveClock } from './clock.ts';
 import { letPeopleReact } from './reactions.ts';
 
 /** Launches the demo's campaign where it has not run, sees it through, and gives back its report. */
@@ -104,15 +105,6 @@ async function moveToNextDue(demo: Demo, row: CampaignRow): Promise<void> {
   demo.say(
     `              quiet hours: the shop clock moves on to ${new Date(next).toISOString().slice(0, 16)}Z`,
   );
-}
-
-/** Moves the shop clock and tells the run, which looks again at what it waits for. */
-export async function moveClock(demo: Demo, campaignId: string, toMs: number): Promise<void> {
-  if (toMs > (await shopNowMs(demo.db))) await setShopClock(demo.db, toMs);
-  await demo.temporal.workflow
-    .getHandle(campaignWorkflowId(campaignId))
-    .signal('clockMoved')
-    .catch(() => {});
 }
 
 async function endGoalWindow(demo: Demo, row: CampaignRow): Promise<void> {
