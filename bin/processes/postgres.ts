@@ -21,7 +21,7 @@ export function postgres(safe = true): ProcessDefinition {
     isOurs: (config) => !config.database.external,
     async command(config) {
       const { postgresSuperuser } = loadSecrets(config.dataDir);
-      const cluster = await prepareCluster(config.dataDir, postgresSuperuser);
+      const cluster = await prepareCluster(config.dataDir, postgresSuperuser, safe);
       // A lock file of a killed server whose number another process has now would keep it from starting.
       await endOrphanedPostgres(cluster.directory);
       return {
