@@ -66,7 +66,10 @@ function helpersOf(locale: string, show: (text: string) => unknown): Record<stri
     fallback: (...values) => values.slice(0, -1).find(isPresent) ?? missing('fallback'),
     money(value, options) {
       const { shop } = (options as { data: { root: { shop?: { currency?: string } } } }).data.root;
-      return typeof value === 'number' ? money(value, shop!.currency!) : missing('money');
+      // A database gives exact decimals as text.
+      const isAmount = typeof value === 'string' && /^-?\d+(?:\.\d+)?$/.test(value);
+      const amount = isAmount ? Number(value) : value;
+      return typeof amount === 'number' ? money(amount, shop!.currency!) : missing('money');
     },
     date: (value) =>
       typeof value === 'string' || typeof value === 'number' ? date(value, '') : missing('date'),

@@ -42,7 +42,7 @@ export function freezeHtml(part: Part, context: HtmlContext): string {
     }
   }
   for (const { offset, index } of standInsOf(part.standIns.text)) {
-    if (rewriting.callAt(index) && !linked.has(index)) {
+    if (faults.length === 0 && rewriting.callAt(index) && !linked.has(index)) {
       refuse(offset, 2, 'a link helper belongs into the href of an <a>.');
     }
   }

@@ -132,12 +132,12 @@ function noLinks(part: Part, problems: LocatedProblem[]): void {
 
 /** What the law asks of every marketing mail (CAN-SPAM §5(a)(5), RFC 8058 for the header beside it). */
 function checkLegal(part: Part, problems: LocatedProblem[]): void {
-  if (!part.lint.calls.some(({ name }) => name === 'unsubscribeUrl')) {
+  if (!part.lint.calls.some(({ name, isAlways }) => name === 'unsubscribeUrl' && isAlways)) {
     const message =
       'a marketing mail needs a way to unsubscribe; expected {{unsubscribeUrl}}, as the partial footer has it.';
     problems.push(part.flat.problem(0, 1, message));
   }
-  if (!part.lint.uses.some(({ field }) => field === 'shop.postalAddress')) {
+  if (!part.lint.uses.some(({ field, isAlways }) => field === 'shop.postalAddress' && isAlways)) {
     const message =
       'a marketing mail shows a postal address; expected {{shop.postalAddress}}, as the partial footer has it.';
     problems.push(part.flat.problem(0, 1, message));
@@ -148,9 +148,9 @@ function checkLegal(part: Part, problems: LocatedProblem[]): void {
 function checkOffer(source: TemplateSource, parts: Parts, problems: LocatedProblem[]): void {
   const data = { ...source.sample, offer: offerOf(source) };
   for (const part of Object.values(parts)) {
-    for (const { field, isSafe, offset, length } of part.lint.uses) {
-      if (isSafe || !field.startsWith('offer.') || missingFields([field], data).length === 0)
-        continue;
+    for (const { field, isSafe, isInOffer, offset, length } of part.lint.uses) {
+      if (isSafe || !field.startsWith('offer.') || (isInOffer && !data.offer)) continue;
+      if (missingFields([field], data).length === 0) continue;
       const condition = data.offer ? field : 'offer';
       const message = `the variant's offer has no such field; expected it inside {{#if ${condition}}}…{{/if}}.`;
       problems.push(part.flat.problem(offset, length, message));

@@ -54,14 +54,17 @@ class Reader {
   readonly #html: string;
   /** Where fields may stand. */
   readonly #open: [start: number, end: number][] = [];
+  /** What comes after this could not be read, and is not judged. */
+  #end: number;
 
   constructor(html: string) {
     this.#html = html;
+    this.#end = html.length;
   }
 
   read(): void {
     let offset = 0;
-    while (offset < this.#html.length) {
+    while (offset < this.#end) {
       const next = this.#html.indexOf('<', offset);
       const end = next < 0 ? this.#html.length : next;
       this.#open.push([offset, end]);
@@ -69,6 +72,7 @@ class Reader {
       offset = this.#markup(next);
     }
     for (const { offset: at, length } of standInsOf(this.#html)) {
+      if (at >= this.#end) break;
       if (this.#open.some(([start, end]) => start <= at && at + length <= end)) continue;
       this.#refuse(at, length, FIELD_PLACE);
     }
@@ -107,7 +111,7 @@ class Reader {
     const end = this.#html.indexOf(text, start);
     if (end >= 0) return end + text.length;
     this.#refuse(start, 1, message);
-    return this.#html.length;
+    return this.#giveUp(start);
   }
 
   #tag(start: number, name: string, isClosing: boolean): number {
@@ -126,14 +130,14 @@ class Reader {
           1,
           'expected an attribute with its value in quotes, or the end of the tag.',
         );
-        return this.#html.length;
+        return this.#giveUp(offset);
       }
       const quote = attribute[2]!;
       const valueAt = offset + attribute[0].length;
       const valueEnd = this.#html.indexOf(quote, valueAt);
       if (valueEnd < 0) {
         this.#refuse(offset, attribute[0].length, 'the value has no closing quote.');
-        return this.#html.length;
+        return this.#giveUp(offset);
       }
       const value = this.#html.slice(valueAt, valueEnd);
       attributes.push({ name: attribute[1]!.toLowerCase(), value, offset: valueAt });
@@ -171,7 +175,7 @@ class Reader {
     const end = this.#html.slice(start).search(/<\/style\s*>/i);
     if (end < 0) {
       this.#refuse(start, 1, 'the style has no end.');
-      return this.#html.length;
+      return this.#giveUp(start);
     }
     this.#css(start, this.#html.slice(start, start + end));
     return start + end;
@@ -180,6 +184,12 @@ class Reader {
   #css(offset: number, css: string): void {
     const fault = cssFault(css);
     if (fault) this.#refuse(offset + fault.offset, fault.length, fault.message);
+  }
+
+  /** Nothing more can be read from `offset` on. */
+  #giveUp(offset: number): number {
+    this.#end = offset;
+    return this.#html.length;
   }
 
   #refuse(offset: number, length: number, message: string): void {

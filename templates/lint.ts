@@ -30,6 +30,10 @@ export interface FieldUse {
   readonly length: number;
   /** Safe where the data lacks the field: it has a fallback, or stands under a condition that asks for it. */
   readonly isSafe: boolean;
+  /** Under a condition that asks for the offer: never shown where there is none. */
+  readonly isInOffer: boolean;
+  /** Under no condition. */
+  readonly isAlways: boolean;
 }
 
 /** A helper that becomes a link. */
@@ -38,6 +42,8 @@ export interface LinkCall {
   readonly offset: number;
   /** The target of a `link`. */
   readonly target: string;
+  /** Under no condition. */
+  readonly isAlways: boolean;
 }
 
 export interface Lint {
@@ -112,31 +118,37 @@ class Linter {
     if (path.type !== 'PathExpression') {
       return this.#refuse(node, 'expected a field or a helper, such as {{person.firstName}}.');
     }
-    this.#noHash(node.hash);
     const name = (path as hbs.AST.PathExpression).original;
-    if (name === 'link') return this.#link(node);
+    if (name === 'link') return this.#link(node, scope);
     if (params.length > 0 || Object.hasOwn(VALUE_HELPERS, name)) {
       if (CONDITIONS.includes(name)) {
         return this.#refuse(node, `${name} answers yes or no; use it in {{#if (${name} …)}}.`);
       }
       return this.#call(node, scope);
     }
-    if (name === 'unsubscribeUrl') return this.#linkCall(node, 'unsubscribeUrl', '');
+    this.#noHash(node.hash);
+    if (name === 'unsubscribeUrl') return this.#linkCall(node, 'unsubscribeUrl', '', scope);
     return this.#shown(path as hbs.AST.PathExpression, scope);
   }
 
-  #link(node: hbs.AST.MustacheStatement): void {
+  #link(node: hbs.AST.MustacheStatement, scope: Scope): void {
     const [target] = node.params;
+    this.#noHash(node.hash);
     if (node.params.length !== 1 || target?.type !== 'StringLiteral') {
       const message =
         'a link has a fixed target; expected such as {{link "/sale"}}, or {{productLink sku}}.';
       return this.#refuse(node, message);
     }
-    return this.#linkCall(node, 'link', (target as hbs.AST.StringLiteral).value);
+    return this.#linkCall(node, 'link', (target as hbs.AST.StringLiteral).value, scope);
   }
 
-  #linkCall(node: Node, name: LinkCall['name'], target: string): void {
-    this.calls.push({ name, offset: this.#offsetAt(node.loc.start), target });
+  #linkCall(node: Node, name: LinkCall['name'], target: string, scope: Scope): void {
+    this.calls.push({
+      name,
+      offset: this.#offsetAt(node.loc.start),
+      target,
+      isAlways: scope.depth === 0,
+    });
   }
 
   /** A helper call that gives a value, as a statement or in parentheses. */
@@ -153,7 +165,10 @@ class Linter {
     if (node.params.length < helper.least || node.params.length > helper.most) {
       const count =
         helper.least === helper.most ? helper.least : `${helper.least} to ${helper.most}`;
-      return this.#refuse(node, `${name} takes ${count} values, not ${node.params.length}.`);
+      return this.#refuse(
+        node,
+        `${name} takes ${count} value${helper.most === 1 ? '' : 's'}, not ${node.params.length}.`,
+      );
     }
     if (name === 'productLink') return this.#productLink(node, scope);
     if (name === 'money') this.#use('shop.currency', node, true);
@@ -182,7 +197,7 @@ class Linter {
       );
     }
     this.#use(target.field, node, true);
-    return this.#linkCall(node, 'productLink', '');
+    return this.#linkCall(node, 'productLink', '', scope);
   }
 
   #value(node: Node, scope: Scope, isOptional: boolean, mayBeRecord: boolean): void {
@@ -195,8 +210,19 @@ class Linter {
         return this.#call(node as hbs.AST.SubExpression, scope);
       case 'PathExpression': {
         const target = resolvePath(node as hbs.AST.PathExpression, scope);
+        if (target.kind === 'field' && target.isFirst && !scope.guards.has('products')) {
+          return this.#refuse(
+            node,
+            'there may be no products; expected it inside {{#if products}}.',
+          );
+        }
         if (target.kind === 'field') {
-          return this.#use(target.field, node, isOptional || isGuarded(target.field, scope.guards));
+          return this.#use(
+            target.field,
+            node,
+            isOptional || isGuarded(target.field, scope.guards),
+            scope,
+          );
         }
         if (target.kind === 'loop' || target.kind === 'variable') return undefined;
         if (mayBeRecord && target.kind === 'products') return this.#use('products', node, true);
@@ -265,10 +291,17 @@ class Linter {
     return { ...scope, target: entered, names, parent: scope, guards };
   }
 
-  #use(field: string, node: Node, isSafe: boolean): void {
+  #use(field: string, node: Node, isSafe: boolean, scope?: Scope): void {
     const offset = this.#offsetAt(node.loc.start);
     const length = this.#offsetAt(node.loc.end) - offset;
-    this.uses.push({ field, offset, length, isSafe: isSafe || !mayBeMissing(field) });
+    this.uses.push({
+      field,
+      offset,
+      length,
+      isSafe: isSafe || !mayBeMissing(field),
+      isInOffer: scope?.guards.has('offer') ?? false,
+      isAlways: scope?.depth === 0,
+    });
   }
 
   #noHash(hash: hbs.AST.Hash | undefined): void {

@@ -23,7 +23,7 @@ export interface FrozenTemplate {
   readonly links: readonly string[];
   /** Every field that it reads. */
   readonly fields: readonly string[];
-  /** Those without which a mail cannot be rendered, and which a person (or the variant's offer) may lack. */
+  /** Those without which a mail cannot be rendered, and which a person may lack. */
   readonly fieldsWithoutFallback: readonly string[];
   /** SHA-256 over the canonical JSON of all of the above. */
   readonly hash: string;

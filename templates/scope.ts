@@ -5,8 +5,8 @@ import type { Node } from './engine.ts';
 /** What the names in a template mean at each place, by the contract of `data.ts`. */
 export type Target =
   | { readonly kind: 'root' | 'products' | 'loop' | 'variable' }
-  | { readonly kind: 'record'; readonly name: RecordName }
-  | { readonly kind: 'field'; readonly field: string }
+  | { readonly kind: 'record'; readonly name: RecordName; readonly isFirst?: boolean }
+  | { readonly kind: 'field'; readonly field: string; readonly isFirst?: boolean }
   | { readonly kind: 'fault'; readonly message: string };
 
 export interface Scope {
@@ -38,7 +38,6 @@ const LOOP_VARIABLES = ['index', 'first', 'last'];
 /** What a name means at its place. */
 export function resolvePath(path: hbs.AST.PathExpression, scope: Scope): Target {
   const { parts, original } = path;
-  if (original.includes('[')) return fault(`"${original}" is no plain name.`);
   const hidden = parts.find((part) => part.startsWith('_') || FORBIDDEN.has(part));
   if (hidden) return fault(`"${hidden}" is no field of a mail.`);
   if (path.data) return variable(path, scope);
@@ -68,6 +67,7 @@ export function guardsOf(node: Node, scope: Scope): { yes: string[]; no: string[
   if (node.type === 'PathExpression') {
     const target = resolvePath(node as hbs.AST.PathExpression, scope);
     if (target.kind === 'field') return { yes: [target.field], no: [] };
+    if (target.kind === 'products') return { yes: ['products'], no: [] };
     return { yes: target.kind === 'record' ? [target.name] : [], no: [] };
   }
   if (node.type !== 'SubExpression') return { yes: [], no: [] };
@@ -98,8 +98,8 @@ function member(target: Target, part: string): Target {
       }
       return fault(unknownField(part, ROOT_NAMES, ''));
     case 'products':
-      return /^\d{1,2}$/.test(part)
-        ? { kind: 'record', name: 'products[]' }
+      return part === '0'
+        ? { kind: 'record', name: 'products[]', isFirst: true }
         : fault(`"${part}" is no product; expected {{#each products}} or products.0.`);
     case 'record': {
       const fields: readonly string[] | null = RECORD_FIELDS[target.name];
@@ -107,7 +107,11 @@ function member(target: Target, part: string): Target {
         const outer = ROOT_NAMES.includes(part) ? ` Outside of the block it is ../${part}.` : '';
         return fault(unknownField(part, fields, ` of ${target.name}`) + outer);
       }
-      return { kind: 'field', field: `${target.name}.${part}` };
+      return {
+        kind: 'field',
+        field: `${target.name}.${part}`,
+        isFirst: target.isFirst ?? false,
+      };
     }
     case 'field':
       return fault(`"${target.field}" is a single value and has no "${part}".`);
