@@ -13,6 +13,7 @@ import {
 import { readMail } from './links.ts';
 import type { MailHead, MailLog } from './mail-log.ts';
 import { FRAME_POLICY, VIEWS, framed, mailPane } from './mail-pane.ts';
+import { SCRIPT, STYLE } from './style.ts';
 
 const PAGE_SIZE = 50;
 /** One answer of the API: with parts a mail takes some 10 KB. */
@@ -83,6 +84,12 @@ function withoutPlace({
 function addPages(app: Hono, log: MailLog, smtpPort: number): void {
   const viewOf = (context: Context, openSeq: number | null): ListView =>
     listView(log, context, openSeq, smtpPort);
+  app.get('/style.css', (context) =>
+    context.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }),
+  );
+  app.get('/script.js', (context) =>
+    context.body(SCRIPT, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }),
+  );
   app.get('/', (context) => {
     const view = viewOf(context, null);
     return page(context, shell(view, 'Dev inbox', emptyPane(view)));
@@ -140,10 +147,12 @@ function listView(
   openSeq: number | null,
   smtpPort: number,
 ): ListView {
-  const before = whole(context.req.query('before'), Infinity);
+  // A mail that is opened by its address stands in the list, however old it is.
+  const isOld = openSeq !== null && openSeq <= log.lastSeq - PAGE_SIZE;
+  const before = whole(context.req.query('before'), isOld ? openSeq + 4 : Infinity);
   const state: ListState = {
     query: (context.req.query('q') ?? '').slice(0, 200),
-    before: before === null || before > Number.MAX_SAFE_INTEGER ? Infinity : before,
+    before: before ?? Infinity,
   };
   // One more than is shown tells whether there is another page.
   const found = log.find(state.query, state.before, PAGE_SIZE + 1);

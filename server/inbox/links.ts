@@ -94,12 +94,22 @@ const NAMED: Readonly<Record<string, string>> = {
   quot: '"',
   apos: "'",
   nbsp: ' ',
+  rarr: '→',
+  larr: '←',
+  hellip: '…',
+  ndash: '–',
+  mdash: '—',
+  middot: '·',
+  copy: '©',
+  euro: '€',
+  zwnj: '',
+  shy: '',
 };
 
 function entities(text: string): string {
   if (!text.includes('&')) return text;
   return text.replaceAll(
-    /&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([a-z]{2,5}));/g,
+    /&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([a-z]{2,6}));/g,
     (all, dec, hex, name) => {
       if (name) return NAMED[name as string] ?? all;
       const code = dec ? Number(dec) : Number.parseInt(hex as string, 16);

@@ -28,7 +28,7 @@ a { color: inherit; text-decoration: none; }
 .mails a:hover { background: var(--ground); }
 .mails a[aria-current] { background: var(--mark-ground); border-left-color: var(--mark); }
 .row { display: flex; justify-content: space-between; gap: 12px; align-items: baseline; }
-.row time { flex: none; font-variant-numeric: tabular-nums; }
+.row .soft { flex: none; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .cut { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
 .to { font-weight: 550; }
 .pages { display: flex; justify-content: space-between; padding: 10px 20px; border-top: 1px solid var(--line);
@@ -54,7 +54,7 @@ a { color: inherit; text-decoration: none; }
 .tabs .more { margin-left: auto; }
 .body { flex: 1; display: flex; flex-direction: column; padding: 24px 32px 32px; min-height: 0; }
 .frame { flex: 1; width: 100%; min-height: 480px; margin: 0 auto; border: 1px solid var(--line); border-radius: 10px;
-  background: #fff; color-scheme: light; }
+  background: #fff; }
 .frame.phone { max-width: 390px; }
 pre { margin: 0; padding: 20px 24px; background: var(--paper); border: 1px solid var(--line); border-radius: 10px;
   white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
