@@ -37,27 +37,63 @@ async function ensure(
   }
 }
 
+/** How often a worker looks whether Temporal still knows what it needs: its file may have been lost. */
+const LOOK_MS = 5_000;
+
 /**
- * Makes this worker's build the one that new work goes to. On one machine every change is a new build, and what runs
- * upgrades by itself. The server learns of a version from its first poll, so this is tried until then.
+ * Makes this worker's build the one that new work goes to, and keeps the schedules there, for as long as the process
+ * runs: on one machine every change is a new build and what runs upgrades by itself, and Temporal's file may be lost and
+ * begin anew. The server learns of a build from its first poll; until then the one before goes on.
  */
-export async function ensureDeploymentCurrent(
+export function keepCurrent(
+  client: Client,
+  version: { deploymentName: string; buildId: string },
+): { stop(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  let wasCurrent = false;
+  const look = async (): Promise<void> => {
+    try {
+      if (!(await isCurrent(client, version))) {
+        await makeCurrent(client, version);
+        wasCurrent = false;
+      }
+      if (!wasCurrent) await ensureSchedules(client);
+      wasCurrent = true;
+    } catch {
+      wasCurrent = false;
+    }
+    if (!stopped) timer = setTimeout(() => void look(), wasCurrent ? LOOK_MS : 300);
+  };
+  void look();
+  return {
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function isCurrent(
+  client: Client,
+  version: { deploymentName: string; buildId: string },
+): Promise<boolean> {
+  const { workerDeploymentInfo } = await client.workflowService.describeWorkerDeployment({
+    namespace: client.options.namespace,
+    deploymentName: version.deploymentName,
+  });
+  return workerDeploymentInfo?.routingConfig?.currentDeploymentVersion?.buildId === version.buildId;
+}
+
+async function makeCurrent(
   client: Client,
   version: { deploymentName: string; buildId: string },
 ): Promise<void> {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      await client.workflowService.setWorkerDeploymentCurrentVersion({
-        namespace: client.options.namespace,
-        deploymentName: version.deploymentName,
-        buildId: version.buildId,
-        ignoreMissingTaskQueues: true,
-        identity: 'kairos worker',
-      });
-      return;
-    } catch (error) {
-      if (tries >= 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
+  await client.workflowService.setWorkerDeploymentCurrentVersion({
+    namespace: client.options.namespace,
+    deploymentName: version.deploymentName,
+    buildId: version.buildId,
+    ignoreMissingTaskQueues: true,
+    identity: 'kairos worker',
+  });
 }

@@ -4,7 +4,7 @@ import { openTicketQueue } from '../delivery/queue.ts';
 import { Sender } from '../delivery/sender.ts';
 import { campaignByNo } from '../store/campaigns.ts';
 import { openShopClock } from '../store/clock.ts';
-import { connectPostgres } from '../store/postgres.ts';
+import { connectPostgres, isTransient } from '../store/postgres.ts';
 import { openCatalogue, readShop } from './catalogue.ts';
 import { linkKeys } from './link-keys.ts';
 import { openTransport } from './mail.ts';
@@ -40,9 +40,14 @@ await runProcess('sender', async (config) => {
   let failures = 0;
   const healthy = setInterval(() => (failures = 0), 10_000);
   await sender.start((error) => {
+    // A server that is away comes back; tables that are gone do not, until this process starts anew and makes them.
+    if (isTransient(error)) return;
     failures += 1;
     console.error(`queue: ${error.message}`);
-    if (failures >= QUEUE_FAILURES_MAX) process.exit(1);
+    if (failures !== QUEUE_FAILURES_MAX) return;
+    // In order: what is handed must be settled first.
+    void sender.stop().finally(() => process.exit(1));
+    setTimeout(() => process.exit(1), 8_000).unref();
   });
   return {
     details: { transport: transport.name },

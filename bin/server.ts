@@ -1,70 +1,115 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { type Server, createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
-import { eventToPerson, eventToRows } from '../domain/warehouse-rows.ts';
+import type { Hono } from 'hono';
+import { openTicketQueue } from '../delivery/queue.ts';
+import { createAdminApp } from '../server/admin/app.ts';
+import { assertSafeBind } from '../server/admin/guard.ts';
+import { createMetrics } from '../server/admin/metrics.ts';
 import { createPublicApp, publicCounters } from '../server/public/app.ts';
 import { ReactionLog } from '../server/public/reaction-log.ts';
 import { sealAudit } from '../store/audit.ts';
 import { openShopClock } from '../store/clock.ts';
 import { connectPostgres } from '../store/postgres.ts';
-import { type ProjectionSink, runProjector } from '../store/projector.ts';
-import type { Warehouse } from '../store/warehouse/client.ts';
+import { runProjector } from '../store/projector.ts';
+import { warehouseSource } from '../store/report-source.ts';
+import { buildReport } from '../store/report.ts';
+import { reactionsOf } from './campaign-deps.ts';
+import { openControlPlane } from './campaign-control.ts';
 import { linkKeys } from './link-keys.ts';
 import { runProcess } from './process.ts';
+import { projectInto } from './projection.ts';
 import { openWarehouse } from './warehouse-client.ts';
 
+const HOST = '127.0.0.1';
 const SEAL_MS = 1_000;
+/** Requests in hand at the end get this long. */
+const DRAIN_MS = 3_000;
 
 await runProcess('server', async (config) => {
   const db = connectPostgres(config.database.url.reveal(), 'server', 16);
   const warehouse = openWarehouse(config);
   const clock = await openShopClock(db);
+  const queue = openTicketQueue((config.queueUrl ?? config.database.url).reveal());
+  const temporal = openControlPlane(config);
   const log = (event: string, detail: Record<string, unknown> = {}): void =>
     console.log(JSON.stringify({ event, ...detail }));
   const reactions = new ReactionLog(db, log);
-  const app = createPublicApp({
+  const counters = publicCounters();
+  const publicApp = createPublicApp({
     db,
     clock,
     linkKeys: linkKeys(config),
     writeKeys: [config.writeKey.reveal()],
     reactions,
-    counters: publicCounters(),
+    counters,
     log,
   });
-  const server = createServer(getRequestListener(app.fetch));
-  server.listen(config.ports.public, '127.0.0.1');
-  await once(server, 'listening');
+  const source = warehouseSource(warehouse);
+  const { uiUrl, namespace } = config.temporal;
+  const adminApp = createAdminApp({
+    db,
+    adminToken: config.adminToken.reveal(),
+    checks: {
+      database: () => db.query('select 1'),
+      warehouse: () => warehouse.ping(),
+      temporal: () => temporal.check(),
+    },
+    metrics: createMetrics({
+      db,
+      queueDepth: () => queue.depth(),
+      publicCounters: counters,
+      reactionCounters: reactions.counters,
+    }),
+    control: temporal.control,
+    report: async (row) =>
+      buildReport(db, source, row, {
+        nowMs: clock.nowMs(),
+        reactions: await reactionsOf(db),
+      }),
+    places: {
+      inboxUrl: config.smtp.external ? null : config.inboxUrl,
+      temporalUrl: uiUrl === null ? null : `${uiUrl}/namespaces/${namespace}`,
+    },
+    log,
+  });
+  assertSafeBind(HOST, config.adminToken.reveal());
+  const listeners = [
+    await listen(publicApp, config.ports.public),
+    await listen(adminApp, config.ports.admin),
+  ];
   const projector = runProjector(db, projectInto(warehouse), log);
   const sealer = setInterval(() => void sealAudit(db).catch(() => {}), SEAL_MS);
   return {
     async stop() {
       clearInterval(sealer);
-      server.close();
-      server.closeAllConnections();
-      await projector.stop();
+      await Promise.all([...listeners.map(drain), projector.stop()]);
       await reactions.close();
       clock.stop();
-      await warehouse.close();
+      await Promise.all([queue.close(), temporal.close(), warehouse.close()]);
       await db.end();
     },
   };
 });
 
-/** Writes events, and the people that they tell of, into the warehouse; its tables are made at the first call. */
-function projectInto(warehouse: Warehouse): ProjectionSink {
-  let ready = false;
-  return async (events, token) => {
-    if (!ready) await warehouse.setUp();
-    ready = true;
-    try {
-      const people = events.map(eventToPerson).filter((person) => person !== null);
-      if (people.length > 0) await warehouse.upsertPeople(people);
-      const rows = events.flatMap(eventToRows);
-      if (rows.length > 0) await warehouse.insertEvents(rows, token);
-    } catch (error) {
-      // Its folder may have been deleted: the tables are made again at the next try.
-      ready = false;
-      throw error;
-    }
-  };
+/** Slow senders hold a connection no longer than this; a batch of events is half a megabyte. */
+async function listen(app: Hono, port: number): Promise<Server> {
+  const answer = getRequestListener(app.fetch);
+  const server = createServer(
+    { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 10_000 },
+    (request, response) => void answer(request, response),
+  );
+  server.listen(port, HOST);
+  await once(server, 'listening');
+  return server;
+}
+
+/** Takes no more, lets what is in hand finish, and then closes what is left. */
+async function drain(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  await closed;
+  clearTimeout(timer);
 }

@@ -16,7 +16,7 @@ import { loadWorkflowBundle } from './bundle.ts';
 import { campaignDeps } from './campaign-deps.ts';
 import { createLearner } from './learner.ts';
 import { runProcess } from './process.ts';
-import { ensureDeploymentCurrent, ensureSchedules } from './schedules.ts';
+import { keepCurrent } from './schedules.ts';
 import { connectTemporal } from './temporal.ts';
 import { openWarehouse } from './warehouse-client.ts';
 
@@ -66,11 +66,11 @@ await runProcess('worker', async (config) => {
     console.error(`worker failed: ${error.message}`);
     process.exit(1);
   });
-  await ensureDeploymentCurrent(client, deployment);
-  await ensureSchedules(client);
+  const keeper = keepCurrent(client, deployment);
   return {
     details: { buildId: bundle.buildId },
     async stop() {
+      keeper.stop();
       workers.forEach((worker) => worker.shutdown());
       await running;
       await queue.close();
