@@ -1,8 +1,10 @@
 import type { BinaryModel, FitContext } from './estimator.ts';
 import { advance } from './estimator.ts';
 import type { Matrix, Target } from './matrix.ts';
+import { takeRows, takeTarget } from './matrix.ts';
 import { rocAuc } from './metrics.ts';
 import { Random } from './random.ts';
+import { sampleRows } from './splits.ts';
 
 export interface Importance {
   readonly feature: string;
@@ -12,15 +14,20 @@ export interface Importance {
 
 /**
  * How much a model relies on each column, on data it has not seen (permutation importance, Breiman 2001), the largest
- * first. Columns that say the same share their importance: each alone may look superfluous.
+ * first. Columns that say the same share their importance: each alone may look superfluous. It predicts all rows
+ * `repeats` times for each column, so at most `rowsMax` random rows are looked at.
  */
 export function permutationImportance(
   model: BinaryModel,
-  X: Matrix,
-  y: Target,
-  { seed = 1, repeats = 3 }: { seed?: number; repeats?: number } = {},
+  all: Matrix,
+  truth: Target,
+  options: { seed?: number; repeats?: number; rowsMax?: number } = {},
   ctx: FitContext = {},
 ): Importance[] {
+  const { seed = 1, repeats = 2, rowsMax = 1000 } = options;
+  const rows = sampleRows(all.rows, rowsMax, seed);
+  const X = takeRows(all, rows);
+  const y = takeTarget(truth, rows);
   const whole = rocAuc(y, model.predictProba(X));
   const drops = X.names.map((feature, j) => {
     const random = new Random(seed, j);

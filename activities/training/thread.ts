@@ -1,80 +1,111 @@
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { KairosError, type ErrorCode } from '../../domain/errors.ts';
+import { Worker } from 'node:worker_threads';
+import { ERRORS, KairosError } from '../../domain/errors.ts';
+import type { ErrorCode } from '../../domain/errors.ts';
 import type { Progress } from '../../models/estimator.ts';
-import { JOBS, type JobInput, type JobName, type JobResult } from '../../models/jobs.ts';
+import { abortError } from '../../models/estimator.ts';
+import type { JobInput, JobName, JobResult } from '../../models/jobs.ts';
+import type { FromThread, ThreadInput } from './thread-entry.ts';
 
-/** What goes into the thread, and what it says. */
-interface Start {
-  job: JobName;
-  input: unknown;
-  /** One flag in shared memory: 1 asks the job to stop, which its loop sees without an event loop. */
-  stop: SharedArrayBuffer;
+export interface ThreadOptions {
+  /** Called for each progress of the training; the activity's heartbeat. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Stops the training: at its next unit of work, or by ending the thread after `graceMs`. */
+  readonly signal?: AbortSignal;
+  /** 2,000 by default. */
+  readonly graceMs?: number;
+  /** Heap of the thread in MiB, so that a training too large ends itself and not the worker; 2,048 by default. */
+  readonly heapMiB?: number;
 }
-type Told =
-  | { kind: 'progress'; progress: Progress }
-  | { kind: 'done'; result: unknown }
-  | {
-      kind: 'failed';
-      name: string;
-      message: string;
-      code?: string;
-      details?: Record<string, unknown>;
-    };
 
-/** Runs a training in a thread of its own, since it blocks. Rejects with the job's error, code and all, or AbortError. */
-export function runJob<N extends JobName>(
+const ENTRY = new URL('./thread-entry.ts', import.meta.url);
+
+/**
+ * Runs one training of `models/jobs.ts` in a thread of its own, so that the worker goes on answering. The input is
+ * copied; the result is plain data. Errors come back with their code; an abort is an AbortError; MODEL_REFUSED says
+ * that the training outgrew its memory. The thread gets neither environment nor arguments, and is always ended.
+ */
+export async function runJob<N extends JobName>(
   job: N,
   input: JobInput<N>,
-  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {},
+  options: ThreadOptions = {},
 ): Promise<JobResult<N>> {
+  const { onProgress, signal, graceMs = 2_000, heapMiB = 2_048 } = options;
+  if (signal?.aborted) throw abortError();
   const stop = new SharedArrayBuffer(4);
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), {
-      workerData: { kairosJob: { job, input, stop } satisfies Start },
-    });
-    const abort = (): void => void Atomics.store(new Int32Array(stop), 0, 1);
-    if (signal?.aborted) abort();
-    signal?.addEventListener('abort', abort, { once: true });
-    worker.on('message', (told: Told) => {
-      if (told.kind === 'progress') onProgress?.(told.progress);
-      else if (told.kind === 'done') resolve(told.result as JobResult<N>);
-      else reject(revive(told));
-    });
-    worker.once('error', reject);
-    worker.once('exit', (code) => {
-      signal?.removeEventListener('abort', abort);
-      reject(new Error(`the training thread ended with code ${code} before it had a result`));
-    });
+  const workerData: ThreadInput = { job, input, stop };
+  const worker = new Worker(ENTRY, {
+    workerData,
+    env: {},
+    argv: [],
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: heapMiB },
   });
-}
-
-function revive(failed: Extract<Told, { kind: 'failed' }>): Error {
-  if (failed.code) return new KairosError(failed.code as ErrorCode, failed.message, failed.details);
-  const error = new Error(failed.message);
-  error.name = failed.name;
-  return error;
-}
-
-function work({ job, input, stop }: Start): void {
-  const flag = new Int32Array(stop);
-  const tell = (told: Told): void => parentPort!.postMessage(told);
-  const ctx = {
-    signal: {
-      get aborted() {
-        return Atomics.load(flag, 0) === 1;
-      },
-    },
-    onProgress: (progress: Progress) => tell({ kind: 'progress', progress }),
+  let killer: NodeJS.Timeout | undefined;
+  const onAbort = (): void => {
+    Atomics.store(new Int32Array(stop), 0, 1);
+    killer = setTimeout(() => void worker.terminate(), graceMs);
   };
+  signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    tell({ kind: 'done', result: JOBS[job](input as never, ctx) });
-  } catch (error) {
-    const { name, message } = error as Error;
-    const known =
-      error instanceof KairosError ? { code: error.code, details: { ...error.details } } : {};
-    tell({ kind: 'failed', name, message, ...known });
+    return (await resultOf(worker, onProgress, signal)) as JobResult<N>;
+  } finally {
+    clearTimeout(killer);
+    signal?.removeEventListener('abort', onAbort);
+    await worker.terminate();
   }
 }
 
-const start = isMainThread ? undefined : (workerData as { kairosJob?: Start } | null)?.kairosJob;
-if (start) work(start);
+function resultOf(
+  worker: Worker,
+  onProgress: ThreadOptions['onProgress'],
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    worker.on('message', (message: FromThread) => {
+      switch (message.kind) {
+        case 'progress':
+          try {
+            onProgress?.(message.progress);
+          } catch (error) {
+            // A heartbeat that throws ends the training, as it would without a thread.
+            reject(error instanceof Error ? error : new Error(String(error)));
+          }
+          break;
+        case 'done':
+          resolve(message.result);
+          break;
+        case 'failed':
+          reject(revived(message.error));
+          break;
+      }
+    });
+    worker.on('error', (error) => reject(outgrown(error as Error & { code?: string })));
+    worker.on('exit', (code) =>
+      reject(
+        signal?.aborted
+          ? abortError()
+          : new Error(`The training's thread ended with code ${code} and without a result.`),
+      ),
+    );
+  });
+}
+
+function outgrown(error: Error & { code?: string }): Error {
+  if (error.code !== 'ERR_WORKER_OUT_OF_MEMORY') return error;
+  return new KairosError(
+    'MODEL_REFUSED',
+    'The training outgrew the memory of its thread; train on fewer rows (rowsMax), or give it more.',
+  );
+}
+
+/** Errors lose their class on the way between threads. */
+function revived(error: Extract<FromThread, { kind: 'failed' }>['error']): Error {
+  const { code } = error;
+  if (code !== null && Object.hasOwn(ERRORS, code)) {
+    return new KairosError(code as ErrorCode, error.message, error.details);
+  }
+  const plain = new Error(error.message);
+  plain.name = error.name;
+  if (error.stack !== null) plain.stack = error.stack;
+  return plain;
+}

@@ -27,7 +27,7 @@ export function yardstickOf(X: Matrix): Yardstick {
     return sorted[Math.floor(share * (sorted.length - 1))]!;
   };
   return {
-    recent: clamp(quantile('recencyDays', 1 / 3), 7, 60),
+    recent: clamp(quantile('recencyDays', 1 / 3), 14, 60),
     lapsed: clamp(quantile('recencyDays', 0.6), 30, 120),
     often: Math.max(3, quantile('orders', 2 / 3)),
     little: quantile('revenue', 1 / 3),
