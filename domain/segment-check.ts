@@ -1,17 +1,26 @@
-import { parseSpan } from './campaign.ts';
-import { MS_PER_DAY } from './clock.ts';
 import { LIMITS } from './limits.ts';
 import { didYouMean } from './problem.ts';
+import {
+  checkKeys,
+  checkList,
+  checkNumber,
+  checkSpan,
+  checkText,
+  checkTexts,
+  checkWord,
+  isFields,
+  isNumber,
+  show,
+  type Fault,
+  type Fields,
+  type Path,
+} from './segment-check-values.ts';
 import { BUILT_IN_TRAITS, isBuiltInTrait, type TraitKind } from './segment-terms.ts';
 
 /**
  * What is wrong with a segment, a sentence each. A segment has no tag that names its kind, so a validator would say
  * "matches none of seven"; this finds the kind by its field first, and then says what is wrong with that kind.
  */
-export type Path = readonly (string | number)[];
-/** Told of each fault: where, and the rest of a sentence whose subject is that place. */
-export type Fault = (path: Path, message: string) => void;
-type Fields = Readonly<Record<string, unknown>>;
 
 const ORDERS = ['eq', 'ne', 'lt', 'le', 'gt', 'ge'] as const;
 const COMPARISONS = [...ORDERS, 'in', 'contains', 'exists'] as const;
@@ -30,9 +39,6 @@ const WHERE = ['category', 'sku', 'campaign'] as const;
 
 /** More clauses than that are a list of people, not a segment; each is an aggregate of the query. */
 const CLAUSES_MAX = 200;
-const LIST_MAX = 1_000;
-const TEXT_MAX = 200;
-const SPAN_MAX_MS = 3_660 * MS_PER_DAY;
 
 /** Tells `fault` of everything that keeps `input` from being a segment. */
 export function findFaults(input: unknown, fault: Fault): void {
@@ -87,6 +93,7 @@ const CHECKS = { trait: checkTrait, event: checkEvent, score: checkScore, cluste
 function checkTrait(clause: Fields, path: Path, fault: Fault): void {
   checkText(clause.trait, [...path, 'trait'], 'the name of a trait', fault);
   if (!checkWord(clause.is, COMPARISONS, [...path, 'is'], fault)) return;
+  if (typeof clause.trait === 'string') checkKind(clause.trait, clause, path, fault);
   const at = [...path, 'value'];
   const { is, value } = clause;
   const type = typeof value;
@@ -117,7 +124,6 @@ function checkTrait(clause: Fields, path: Path, fault: Fault): void {
   } else if (type !== 'string' && !isNumber(value)) {
     fault(at, `is ${show(value)}; expected a number, or a text such as "2026-12-01".`);
   }
-  if (typeof clause.trait === 'string') checkKind(clause.trait, clause, path, fault);
 }
 
 /** A built-in trait has one kind of value; asking it for another would silently match nobody. */
@@ -133,7 +139,8 @@ function checkKind(trait: string, clause: Fields, path: Path, fault: Fault): voi
   const kind: TraitKind = BUILT_IN_TRAITS[trait];
   const items: unknown[] = Array.isArray(clause.value) ? clause.value : [clause.value];
   const wanted = kind === 'text' ? 'string' : 'boolean';
-  if (items.some((item) => item !== undefined && typeof item !== wanted)) {
+  const fits = (item: unknown): boolean => item === undefined || typeof item === wanted;
+  if (clause.is !== 'exists' && !items.every(fits)) {
     const words =
       kind === 'text'
         ? `a text, since "${trait}" is one`
@@ -205,96 +212,10 @@ function checkCluster(clause: Fields, path: Path, fault: Fault): void {
   checkTexts(clause.cluster, [...path, 'cluster'], fault);
 }
 
-function checkTexts(value: unknown, path: Path, fault: Fault): void {
-  if (!Array.isArray(value)) checkText(value, path, 'a text or a list of texts', fault);
-  else checkList(value, path, (item) => typeof item === 'string' && item !== '', 'texts', fault);
-}
-
-function checkList(
-  value: unknown,
-  path: Path,
-  fits: (item: unknown) => boolean,
-  what: string,
-  fault: Fault,
-): void {
-  if (!Array.isArray(value) || value.length === 0 || value.length > LIST_MAX) {
-    fault(path, `is ${show(value)}; expected a list of 1 to ${LIST_MAX} ${what}.`);
-    return;
-  }
-  value.forEach((item, index) => {
-    if (!fits(item))
-      fault([...path, index], `is ${show(item)}; expected only ${what} in the list.`);
-  });
-}
-
-function checkText(value: unknown, path: Path, what: string, fault: Fault): void {
-  if (typeof value === 'string' && value !== '' && value.length <= TEXT_MAX) return;
-  const length =
-    typeof value === 'string' && value !== '' ? `, at most ${TEXT_MAX} characters` : '';
-  fault(
-    path,
-    `${value === undefined ? 'is missing' : `is ${show(value)}`}; expected ${what}${length}.`,
-  );
-}
-
-function checkNumber(value: unknown, path: Path, fault: Fault): void {
-  if (!isNumber(value))
-    fault(path, `${value === undefined ? 'is missing' : `is ${show(value)}`}; expected a number.`);
-}
-
-function checkSpan(value: unknown, path: Path, fault: Fault): void {
-  const ms = typeof value === 'string' ? parseSpan(value) : null;
-  if (ms === null || ms <= 0 || ms > SPAN_MAX_MS) {
-    fault(
-      path,
-      `is ${show(value)}; expected a span of up to ten years such as "30d", "12h" or "8w".`,
-    );
-  }
-}
-
-function checkWord(value: unknown, words: readonly string[], path: Path, fault: Fault): boolean {
-  if (typeof value === 'string' && words.includes(value)) return true;
-  const near = typeof value === 'string' ? didYouMean(value, words) : null;
-  const found = value === undefined ? 'is missing' : `is ${show(value)}`;
-  fault(
-    path,
-    near ? `${found}; did you mean "${near}"?` : `${found}; expected one of ${words.join(', ')}.`,
-  );
-  return false;
-}
-
-function checkKeys(fields: Fields, known: readonly string[], path: Path, fault: Fault): void {
-  for (const key of Object.keys(fields)) {
-    if (known.includes(key)) continue;
-    const near = didYouMean(key, known);
-    const expected = near ? `did you mean "${near}"?` : `expected only ${known.join(', ')}.`;
-    fault([...path, key], `is no field of this; ${expected}`);
-  }
-}
-
 function suggestKind(fields: Fields): string {
   for (const key of Object.keys(fields)) {
     const near = didYouMean(key, KINDS);
     if (near) return `has "${key}", perhaps for "${near}"`;
   }
   return 'says nothing';
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value);
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') {
-    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-  }
-  if (Array.isArray(value))
-    return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'an object';
-  if (typeof value === 'function') return 'a function';
-  return value === undefined ? 'missing' : String(value as number | boolean | null);
 }

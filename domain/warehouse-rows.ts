@@ -51,6 +51,7 @@ export function eventToRows(event: EventOfLog): WarehouseRow[] {
   const sum = (of: 'amount' | 'quantity'): number =>
     lines.reduce((total, line) => total + line[of], 0);
   const quantity = lines.length > 0 ? Math.abs(sum('quantity')) : wholeOf(properties.quantity);
+  const lineCents = Math.abs(sum('amount'));
   const whole: WarehouseRow = {
     eventId: event.id,
     line: 0,
@@ -61,8 +62,8 @@ export function eventToRows(event: EventOfLog): WarehouseRow[] {
     sku: textOf(properties.sku),
     orderId: textOf(properties.orderId),
     campaign: textOf(properties.campaign),
-    amount: amountOf(properties) ?? Math.abs(sum('amount')),
-    quantity,
+    amount: amountOf(properties) ?? (lineCents <= CENTS_MAX ? lineCents : 0),
+    quantity: quantity <= QUANTITY_MAX ? quantity : 0,
     rating: ratingOf(properties.rating),
     machine: properties.machine === true,
   };

@@ -43,7 +43,7 @@ export function writeEngineConfig(directory: string): { data: string; args: stri
     <max_query_size>268435456</max_query_size>
     <output_format_json_quote_64bit_integers>0</output_format_json_quote_64bit_integers>
     <constraints>
-      <max_memory_usage><max>${query}</max></max_memory_usage>
+      <max_memory_usage><readonly/></max_memory_usage>
       <allow_introspection_functions><readonly/></allow_introspection_functions>
     </constraints>
   </default></profiles>

@@ -1,137 +1,235 @@
+import { MS_PER_DAY } from '../../domain/clock.ts';
+import { assert } from '../../domain/errors.ts';
+import { type Feature, ORDER_FEATURES, RFM_FEATURES } from '../../domain/features.ts';
 import { EVENT } from '../../domain/records.ts';
-import { ORDER_FEATURES, RFM_FEATURES } from '../../domain/features.ts';
 import type { Warehouse } from './client.ts';
+import type { QueryParams } from './connection.ts';
+import { BoundParams } from './segment-clauses.ts';
 
-/** Features of people at a moment, row-major; NaN is missing. The names are those of `domain/features.ts`. */
+/** What was known of people at a moment: a matrix with named columns (see `models/matrix.ts`), and whose row is whose. */
 export interface FeatureTable {
+  /** Person of each row. */
   readonly ids: Float64Array;
+  readonly rows: number;
+  readonly columns: number;
   readonly names: readonly string[];
+  /** Row-major; NaN is missing. */
   readonly data: Float64Array;
-  readonly asOfMs: number;
+  /** 1 where the label's event came, else 0; empty where no label was asked for. */
+  readonly labels: Float64Array;
 }
 
-export interface FeatureQuery {
-  /** Only events before this shop time count: nothing of the future leaks into a feature. */
+export interface FeatureOptions {
+  /** Nothing at or after this time is read, but for the label. */
   asOfMs: number;
-  /** All people with an event before the moment where absent. */
+  /** Only these people; everyone by default. */
   personIds?: readonly number[];
-  /** A random sample of this size, fixed by `seed`. */
+  /** A sample of at most this many, the same for the same seed. */
   limit?: number;
   seed?: number;
+  /** Leaves out people without an order. */
+  onlyBuyers?: boolean;
+  /** Whether the event came within [asOfMs, asOfMs + withinMs): what a model is to foresee. */
+  label?: { event: string; withinMs: number };
 }
 
-const DAYS: Readonly<Record<string, number>> = { '30d': 30, '90d': 90, '365d': 365 };
-
-/** The aggregate of one counted feature such as `orders90d`: its event, and what is summed. */
-const COUNTED: Readonly<Record<string, { condition: string; value: string }>> = {
-  orders: { condition: `type = '${EVENT.orderCompleted}'`, value: '1' },
-  revenue: { condition: `type = '${EVENT.orderCompleted}'`, value: 'toFloat64(amount)' },
-  views: { condition: `type = '${EVENT.productViewed}'`, value: '1' },
-  carts: { condition: `type = '${EVENT.productAdded}'`, value: '1' },
-  refunds: { condition: `type = '${EVENT.orderRefunded}'`, value: '1' },
-  opens: { condition: `type = '${EVENT.emailOpened}' AND machine = 0`, value: '1' },
-  clicks: { condition: `type = '${EVENT.emailClicked}' AND machine = 0`, value: '1' },
-};
-
-const AS_OF = 'fromUnixTimestamp64Milli({asOf:Int64})';
-const daysSince = (at: string): string =>
-  `({asOf:Int64} - toUnixTimestamp64Milli(${at})) / 86400000.0`;
-const ORDERED = `type = '${EVENT.orderCompleted}'`;
-
-/** Names are our own constants; every value of a caller is a bound parameter. */
-function expressionOf(name: string): string {
-  const orders = `countIf(${ORDERED})`;
-  switch (name) {
-    case 'recencyDays':
-      return `if(${orders} = 0, nan, ${daysSince(`maxIf(at, ${ORDERED})`)})`;
-    case 'tenureDays':
-      return daysSince('min(at)');
-    case 'gapDays':
-      return `if(${orders} < 2, nan, (toUnixTimestamp64Milli(maxIf(at, ${ORDERED})) - toUnixTimestamp64Milli(minIf(at, ${ORDERED}))) / 86400000.0 / (${orders} - 1))`;
-    case 'basketAll':
-      return `if(${orders} = 0, nan, sumIf(toFloat64(amount), ${ORDERED}) / ${orders})`;
-    case 'orders':
-      return `toFloat64(${orders})`;
-    case 'revenue':
-      return `greatest(0, sumIf(toFloat64(amount), ${ORDERED}))`;
-    default:
-      return countedExpression(name);
-  }
+/** The columns of ORDER_FEATURES for everyone who existed at that time, in one query. */
+export function featuresAsOf(warehouse: Warehouse, options: FeatureOptions): Promise<FeatureTable> {
+  return readTable(warehouse, ORDER_FEATURES, options);
 }
 
-function countedExpression(name: string): string {
-  const match = /^([a-z]+)(30d|90d|365d|All)$/.exec(name);
-  const counted = match && COUNTED[match[1]!];
-  if (!counted) throw new Error(`no expression for the feature ${name}`);
-  const days = DAYS[match[2]!];
-  const since = days === undefined ? '' : ` AND at >= ${AS_OF} - INTERVAL ${days} DAY`;
-  return `sumIf(${counted.value}, ${counted.condition}${since})`;
+/** The columns of RFM_FEATURES, for people with at least one order. */
+export function rfmAsOf(warehouse: Warehouse, options: FeatureOptions): Promise<FeatureTable> {
+  return readTable(warehouse, RFM_FEATURES, { ...options, onlyBuyers: true });
 }
 
-async function features(
+/** Who did it within [fromMs, toMs). */
+export async function whoDid(
   warehouse: Warehouse,
-  names: readonly string[],
-  query: FeatureQuery,
-  having: string,
-): Promise<FeatureTable> {
-  const some = query.personIds ? 'AND person_id IN {ids:Array(UInt64)}' : '';
-  const sql = `SELECT toFloat64(person_id) AS id, [${names.map((name) => `toFloat64(${expressionOf(name)})`).join(', ')}] AS x
-    FROM event WHERE line = 0 AND person_id > 0 AND at < ${AS_OF} ${some}
-    GROUP BY person_id ${having}
-    ORDER BY cityHash64(person_id, {seed:UInt64})${query.limit === undefined ? '' : ' LIMIT {limit:UInt64}'}`;
-  const ids: number[] = [];
-  const values: number[] = [];
-  const rows = warehouse.stream<{ id: number; x: (number | null)[] }>(sql, {
-    asOf: Math.floor(query.asOfMs),
-    seed: query.seed ?? 0,
-    ...(query.personIds ? { ids: [...query.personIds] } : {}),
-    ...(query.limit === undefined ? {} : { limit: query.limit }),
-  });
-  for await (const batch of rows) {
-    for (const row of batch) {
-      ids.push(Number(row.id));
-      // JSON has no NaN: ClickHouse writes null for it.
-      for (const value of row.x) values.push(value === null ? Number.NaN : Number(value));
-    }
-  }
-  return {
-    ids: Float64Array.from(ids),
-    names,
-    data: Float64Array.from(values),
-    asOfMs: query.asOfMs,
-  };
-}
-
-/** What P(order in the next 30 days) is learnt from, as of a moment. One query. */
-export function orderFeatures(warehouse: Warehouse, query: FeatureQuery): Promise<FeatureTable> {
-  return features(
-    warehouse,
-    ORDER_FEATURES.map((feature) => feature.name),
-    query,
-    '',
-  );
-}
-
-/** Recency, orders and revenue of everyone with an order, as of a moment. */
-export function rfmFeatures(warehouse: Warehouse, query: FeatureQuery): Promise<FeatureTable> {
-  return features(
-    warehouse,
-    RFM_FEATURES.map((feature) => feature.name),
-    query,
-    `HAVING countIf(${ORDERED}) > 0`,
-  );
-}
-
-/** Who did `event` in [fromMs, toMs). */
-export async function peopleWith(
-  warehouse: Warehouse,
-  window: { event: string; fromMs: number; toMs: number },
+  query: { event: string; fromMs: number; toMs: number },
 ): Promise<Set<number>> {
-  const rows = await warehouse.query<{ id: number }>(
+  const found = new Set<number>();
+  const batches = warehouse.stream<{ id: number }>(
     `SELECT DISTINCT person_id AS id FROM event
-     WHERE type = {event:String} AND line = 0 AND person_id > 0
+     WHERE type = {event:String} AND line = 0 AND machine = 0 AND person_id != 0
        AND at >= fromUnixTimestamp64Milli({from:Int64}) AND at < fromUnixTimestamp64Milli({to:Int64})`,
-    { event: window.event, from: Math.floor(window.fromMs), to: Math.floor(window.toMs) },
+    { event: query.event, from: Math.floor(query.fromMs), to: Math.floor(query.toMs) },
   );
-  return new Set(rows.map((row) => Number(row.id)));
+  for await (const batch of batches) for (const { id } of batch) found.add(id);
+  return found;
 }
+
+interface FeatureRow {
+  id: number;
+  x: (number | null)[];
+  y: number;
+}
+
+async function readTable(
+  warehouse: Warehouse,
+  features: readonly Feature[],
+  options: FeatureOptions,
+): Promise<FeatureTable> {
+  const { sql, params } = compileFeatures(features, options);
+  const columns = features.length;
+  const found: FeatureRow[][] = [];
+  for await (const batch of warehouse.stream<FeatureRow>(sql, params)) found.push(batch);
+  const rows = found.reduce((sum, batch) => sum + batch.length, 0);
+  const table = {
+    ids: new Float64Array(rows),
+    rows,
+    columns,
+    names: features.map(({ name }) => name),
+    data: new Float64Array(rows * columns),
+    labels: new Float64Array(options.label ? rows : 0),
+  };
+  let row = 0;
+  for (const { id, x, y } of found.flat()) {
+    table.ids[row] = id;
+    // JSON has no NaN: it comes as null.
+    for (let column = 0; column < columns; column += 1) {
+      table.data[row * columns + column] = x[column] ?? Number.NaN;
+    }
+    if (options.label) table.labels[row] = y;
+    row += 1;
+  }
+  return table;
+}
+
+/** One query: the people of that time, and one pass over their events before it. */
+export function compileFeatures(
+  features: readonly Feature[],
+  options: FeatureOptions,
+): { sql: string; params: QueryParams } {
+  const params = new BoundParams();
+  const instant = (ms: number): string =>
+    `fromUnixTimestamp64Milli(${params.add('Int64', Math.floor(ms))}, 'UTC')`;
+  const asOf = instant(options.asOfMs);
+  const aggregates = new Map<string, string>();
+  const expressions = features.map(({ name }) => {
+    const make = EXPRESSIONS.get(name);
+    assert(make, `no SQL for the feature ${name}`);
+    return make({
+      asOf,
+      days: (ms) =>
+        `((${params.add('Int64', Math.floor(options.asOfMs))} - ${ms}) / ${MS_PER_DAY})`,
+      aggregate(expression) {
+        const known = aggregates.get(expression) ?? `a${aggregates.size}`;
+        aggregates.set(expression, known);
+        return `e.${known}`;
+      },
+      since: (span) => instant(options.asOfMs - span * MS_PER_DAY),
+      type: (name) => `type = ${params.add('String', name)}`,
+    });
+  });
+  const only =
+    options.personIds === undefined
+      ? ''
+      : ` AND person_id IN ${params.add('Array(UInt64)', options.personIds)}`;
+  const isOrder = `type = ${params.add('String', EVENT.orderCompleted)}`;
+  const label = options.label
+    ? `
+LEFT JOIN (SELECT DISTINCT person_id FROM event
+  WHERE type = ${params.add('String', options.label.event)} AND line = 0 AND machine = 0 AND person_id != 0${only}
+    AND at >= ${asOf} AND at < ${instant(options.asOfMs + options.label.withinMs)}) AS l ON l.person_id = p.person_id`
+    : '';
+  const order =
+    options.limit === undefined
+      ? 'ORDER BY id'
+      : `ORDER BY sipHash64(id, ${params.add('UInt32', options.seed ?? 1)}), id LIMIT ${params.add('UInt64', options.limit)}`;
+  // An imported person's record may be younger than its first event.
+  const exists = options.onlyBuyers
+    ? 'e.orders_ever > 0'
+    : `(p.created_at < ${asOf} OR e.events_ever > 0)`;
+  const sql = `SELECT p.person_id AS id, CAST([${expressions.join(', ')}], 'Array(Float64)') AS x,
+  ${options.label ? 'l.person_id != 0' : '0'} AS y
+FROM (SELECT person_id, created_at FROM person FINAL WHERE 1${only}) AS p
+LEFT JOIN (SELECT person_id, count() AS events_ever, countIf(${isOrder}) AS orders_ever${[
+    ...aggregates,
+  ]
+    .map(([expression, name]) => `,\n    ${expression} AS ${name}`)
+    .join('')}
+  FROM event WHERE person_id != 0 AND line = 0 AND at < ${asOf}${only} GROUP BY person_id) AS e ON e.person_id = p.person_id${label}
+WHERE ${exists}
+${order}
+SETTINGS join_use_nulls = 0, output_format_json_quote_denormals = 0`;
+  return { sql, params: params.values };
+}
+
+/** What a feature's expression is made of. */
+interface FeatureContext {
+  asOf: string;
+  /** Days from a time in milliseconds to the moment. */
+  days: (ms: string) => string;
+  /** The name under which an aggregate of a person's events before the moment is found. */
+  aggregate: (expression: string) => string;
+  /** The time that many days before the moment. */
+  since: (days: number) => string;
+  type: (name: string) => string;
+}
+type Expression = (context: FeatureContext) => string;
+
+const WINDOWS = [
+  ['30d', 30],
+  ['90d', 90],
+  ['365d', 365],
+  ['All', Infinity],
+] as const;
+
+const ordered = ({ aggregate, type }: FeatureContext): string =>
+  aggregate(`countIf(${type(EVENT.orderCompleted)})`);
+const orderTime = ({ aggregate, type }: FeatureContext, pick: 'maxIf' | 'minIf'): string =>
+  aggregate(`toUnixTimestamp64Milli(${pick}(at, ${type(EVENT.orderCompleted)}))`);
+const spent = ({ aggregate, type }: FeatureContext): string =>
+  `toFloat64(${aggregate(`sumIf(amount, ${type(EVENT.orderCompleted)})`)})`;
+const recency: Expression = (context) =>
+  `if(${ordered(context)} = 0, nan, ${context.days(orderTime(context, 'maxIf'))})`;
+
+function windowed(
+  name: string,
+  condition: string,
+  event: string,
+  of: 'count' | 'amount' = 'count',
+): [string, Expression][] {
+  return WINDOWS.map(([window, days]) => [
+    name + window,
+    ({ aggregate, since, type }) => {
+      const within = Number.isFinite(days) ? ` AND at >= ${since(days)}` : '';
+      const rows = `${type(event)}${condition}${within}`;
+      return of === 'count'
+        ? aggregate(`countIf(${rows})`)
+        : `toFloat64(${aggregate(`sumIf(amount, ${rows})`)})`;
+    },
+  ]);
+}
+
+/** An open or a click of a scanner is no sign of interest. */
+const HUMAN = ' AND machine = 0';
+
+/** A feature's name says its window; `domain/features.ts` says what it means. */
+const EXPRESSIONS: ReadonlyMap<string, Expression> = new Map<string, Expression>([
+  ['recencyDays', recency],
+  [
+    'tenureDays',
+    ({ aggregate, days }) =>
+      `if(${aggregate('count()')} = 0, nan, ${days(aggregate('toUnixTimestamp64Milli(min(at))'))})`,
+  ],
+  [
+    'gapDays',
+    (context) =>
+      `if(${ordered(context)} < 2, nan, (${orderTime(context, 'maxIf')} - ${orderTime(context, 'minIf')}) / ${MS_PER_DAY} / (${ordered(context)} - 1))`,
+  ],
+  [
+    'basketAll',
+    (context) => `if(${ordered(context)} = 0, nan, ${spent(context)} / ${ordered(context)})`,
+  ],
+  ['orders', ordered],
+  ['revenue', (context) => `greatest(${spent(context)}, 0)`],
+  ...windowed('orders', '', EVENT.orderCompleted),
+  ...windowed('revenue', '', EVENT.orderCompleted, 'amount'),
+  ...windowed('views', '', EVENT.productViewed),
+  ...windowed('carts', '', EVENT.productAdded),
+  ...windowed('refunds', '', EVENT.orderRefunded),
+  ...windowed('opens', HUMAN, EVENT.emailOpened),
+  ...windowed('clicks', HUMAN, EVENT.emailClicked),
+]);

@@ -1,0 +1,40 @@
+import {
+  type EventOfLog,
+  eventToPerson,
+  eventToRows,
+  type WarehouseRow,
+} from '../../domain/warehouse-rows.ts';
+import type { Warehouse } from './client.ts';
+
+/** Rows of one insert: a few megabytes, and one part of the table. */
+const ROWS_PER_INSERT = 50_000;
+
+/**
+ * Writes a batch of the log into the warehouse, exactly once however often it is called with the same events and the
+ * same token: a later version of a person replaces an earlier one, and the n-th insert of a token is remembered.
+ */
+export async function projectEvents(
+  warehouse: Warehouse,
+  events: readonly EventOfLog[],
+  token: string,
+): Promise<void> {
+  const people = events.flatMap((event) => eventToPerson(event) ?? []);
+  for (let from = 0; from < people.length; from += ROWS_PER_INSERT) {
+    await warehouse.upsertPeople(people.slice(from, from + ROWS_PER_INSERT));
+  }
+  let rows: WarehouseRow[] = [];
+  let inserts = 0;
+  const flush = async (): Promise<void> => {
+    if (rows.length === 0) return;
+    inserts += 1;
+    await warehouse.insertEvents(rows, `${token}/${inserts}`);
+    rows = [];
+  };
+  for (const event of events) {
+    // People's traits stand in their own table.
+    if (eventToPerson(event)) continue;
+    rows.push(...eventToRows(event));
+    if (rows.length >= ROWS_PER_INSERT) await flush();
+  }
+  await flush();
+}
