@@ -40,9 +40,16 @@ export interface Proposal {
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Checks a file; throws `CAMPAIGN_INVALID` with every problem where there is one. */
-export async function checkedFile(db: Db, path: string): Promise<CheckedCampaign> {
+export async function checkedFile(
+  db: Db,
+  path: string,
+  templatesFolder?: string,
+): Promise<CheckedCampaign> {
   const shop = await readShop(db);
-  const checked = await checkCampaignFile(path, { shop: { url: shop.url } });
+  const checked = await checkCampaignFile(path, {
+    shop: { url: shop.url },
+    ...(templatesFolder ? { templatesFolder } : {}),
+  });
   if (checked.problems.length === 0 && checked.loaded.definition) return checked;
   const text = checked.problems
     .map((p) => `${p.file}:${p.line}:${p.column}: ${p.message}${p.excerpt ? `\n${p.excerpt}` : ''}`)
@@ -71,8 +78,9 @@ export async function propose(
   { db, warehouse }: Pick<LaunchClients, 'db' | 'warehouse'>,
   path: string,
   samples = 20,
+  templatesFolder?: string,
 ): Promise<Proposal> {
-  const frozen = freeze(await checkedFile(db, path));
+  const frozen = freeze(await checkedFile(db, path, templatesFolder));
   await awaitProjected(db, { timeoutMs: 60_000 });
   const nowMs = await shopNowMs(db);
   const { segment, exclude, score, limit } = frozen.campaign.audience;
