@@ -195,7 +195,7 @@ function makeProduct(shelf: Category, number: number, n: number, random: Random)
     currency: 'EUR',
     stock: random.chance(0.06) ? 0 : Math.round(Math.exp(random.between(1.5, 6))),
     description,
-    url: `https://shop.example.test/p/${sku.toLowerCase()}`,
+    url: `https://shop.example/p/${sku.toLowerCase()}`,
   };
 }
 

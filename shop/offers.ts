@@ -113,9 +113,9 @@ function ownOrders(world: World, persona: Persona, atMs: number): number {
 function extraChance(persona: Persona, purchases: Purchases, offer: Offer, atMs: number): number {
   if (persona.sleepingDog) return 0;
   const pull = {
-    none: 0.035,
-    freeShipping: 0.05 + 0.12 * persona.bargain,
-    percent: 0.06 + 2.6 * persona.bargain * Math.min(offer.discount, 0.4),
+    none: 0.045,
+    freeShipping: 0.065 + 0.14 * persona.bargain,
+    percent: 0.08 + 3.4 * persona.bargain * Math.min(offer.discount, 0.4),
   }[offer.kind];
   let last = persona.joinedMs;
   for (const order of purchases.orders) if (order.atMs <= atMs) last = order.atMs;

@@ -22,6 +22,8 @@ export interface ReadMail extends MailLinks {
 
 /** More links or pictures than this are not listed. */
 const LINKS_MAX = 1_000;
+/** Where a link's text ends for us, closed or not. */
+const LINK_TEXT_MAX = 2_000;
 
 export function readMail(raw: Buffer): ReadMail {
   const parts = readParts(raw);
@@ -49,8 +51,7 @@ function anchors(html: string): { href: string; text: string }[] {
   return tags(html, 'a').flatMap(({ attributes, end }) => {
     const href = attribute(attributes, 'href');
     if (href === null || href.startsWith('#')) return [];
-    const close = html.indexOf('</a', end);
-    const inside = html.slice(end, close < 0 ? end : close);
+    const inside = html.slice(end, end + LINK_TEXT_MAX).split(/<\/a[\s>]/i, 1)[0]!;
     return [{ href, text: plainText(inside).replaceAll(/\s+/g, ' ').trim().slice(0, 200) }];
   });
 }
