@@ -5,6 +5,7 @@ import { createGunzip } from 'node:zlib';
 import { KairosError } from '../../domain/errors.ts';
 
 const CHUNK_BYTES = 256 * 1024;
+const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 export interface ByteSource {
   /** The content, unpacked and decoded to UTF-8. */
@@ -46,10 +47,15 @@ export function openBytes(path: string, kind: FileKind, encoding = 'utf-8'): Byt
           // The reader of the stream hears of a failure.
         })
       : file;
-  const decoder = decoderOf(path, encoding);
+  const declared = decoderOf(path, encoding);
   async function* chunks(): AsyncGenerator<Buffer> {
+    let decoder = declared;
+    let isFirst = true;
     try {
       for await (const chunk of stream as AsyncIterable<Buffer>) {
+        // A byte order mark knows better than a mapping, which may have been written for another file.
+        if (isFirst && chunk.indexOf(UTF8_MARK) === 0) decoder = null;
+        isFirst = false;
         yield decoder ? Buffer.from(decoder.decode(chunk, { stream: true })) : chunk;
       }
       if (decoder) yield Buffer.from(decoder.decode());
@@ -68,7 +74,7 @@ export function openBytes(path: string, kind: FileKind, encoding = 'utf-8'): Byt
 }
 
 /** Null for UTF-8, which the readers take as it is. */
-function decoderOf(path: string, encoding: string): TextDecoder | null {
+function decoderOf(path: string, encoding: string): InstanceType<typeof TextDecoder> | null {
   try {
     const decoder = new TextDecoder(encoding);
     return decoder.encoding === 'utf-8' ? null : decoder;

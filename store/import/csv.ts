@@ -33,7 +33,8 @@ export async function openCsv(
   format: TextFormat,
 ): Promise<Table> {
   const source = openBytes(path, kind, format.encoding);
-  const splits = split(path, source, format.delimiter);
+  const delimiter = { used: format.delimiter ?? '' };
+  const splits = split(path, source, delimiter);
   const first = await firstSplit(splits);
   if (!first) {
     source.destroy();
@@ -46,6 +47,7 @@ export async function openCsv(
     format: 'csv',
     columns,
     bytes,
+    delimiter: delimiter.used,
     indexOf: (name) => uniqueIndex(path, header, name),
     async *batches() {
       yield batchOf(first, columns.length, source);
@@ -81,7 +83,7 @@ function uniqueIndex(path: string, header: readonly string[], name: string): num
 async function* split(
   path: string,
   source: ByteSource,
-  delimiter: string | undefined,
+  delimiter: { used: string },
 ): AsyncGenerator<Split> {
   let parser: RecordParser | null = null;
   let end = 0;
@@ -102,7 +104,10 @@ async function* split(
     return done;
   };
   for await (const chunk of source.chunks) {
-    parser ??= newParser(delimiter ?? likelyDelimiter(chunk));
+    if (!parser) {
+      delimiter.used ||= likelyDelimiter(chunk);
+      parser = newParser(delimiter.used);
+    }
     yield feed(chunk);
   }
   if (parser) yield feed(undefined);

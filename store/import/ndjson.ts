@@ -37,6 +37,7 @@ export async function openNdjson(
     format: 'ndjson',
     columns,
     bytes,
+    delimiter: ',',
     indexOf,
     async *batches() {
       if (!first.done) yield read(first.value);

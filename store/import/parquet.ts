@@ -1,8 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import {
   type AsyncBuffer,
-  type ColumnChunk,
-  type DecodedArray,
   type FileMetaData,
   parquetMetadataAsync,
   parquetSchema,
@@ -10,11 +8,9 @@ import {
   type SchemaElement,
   type SchemaTree,
 } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
-import { parquetHeader, readPage } from 'hyparquet/src/column.js';
-import { convert, DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
 import { getTreePath, isFlatColumn } from 'hyparquet/src/schema.js';
 import { KairosError } from '../../domain/errors.ts';
+import { columnPages, type ColumnPages } from './parquet-pages.ts';
 import type { Batch, Cell, Column, Table } from './table.ts';
 
 const BATCH_ROWS = 4_096;
@@ -46,6 +42,7 @@ export async function openParquet(path: string, bytes: number): Promise<Table> {
     format: 'parquet',
     columns,
     bytes,
+    delimiter: ',',
     indexOf: (name) => columns.findIndex((column) => column.name === name),
     batches: (wanted) => readGroups({ path, file, metadata, schema, wanted, bytes }),
     close: () => handle.close(),
@@ -84,11 +81,12 @@ async function* readGroups(reading: Reading): AsyncGenerator<Batch> {
   const total = Number(metadata.num_rows);
   let row = 0;
   for (const group of metadata.row_groups) {
-    const pages = await Promise.all(wanted.map((index) => openColumn(reading, group, index)));
+    const columns = await Promise.all(wanted.map((index) => openColumn(reading, group, index)));
     for (let left = Number(group.num_rows); left > 0;) {
       const count = Math.min(left, BATCH_ROWS);
-      const rows: Cell[][] = Array.from({ length: count }, () => new Array<Cell>(width).fill(null));
-      for (const [at, index] of wanted.entries()) pages[at]!.fill(rows, index);
+      const blank: Cell[] = Array.from({ length: width }, () => null);
+      const rows = Array.from({ length: count }, () => blank.slice());
+      for (const [at, index] of wanted.entries()) fill(reading, rows, index, columns[at]!);
       const lines = rows.map((_, offset) => row + offset + 1);
       row += count;
       left -= count;
@@ -98,75 +96,43 @@ async function* readGroups(reading: Reading): AsyncGenerator<Batch> {
   }
 }
 
-interface ColumnReader {
-  /** Sets the next `rows.length` cells of the column. */
-  fill(rows: readonly Cell[][], index: number): void;
+/** Sets one cell of each row. */
+function fill(
+  { path, schema }: Reading,
+  rows: readonly Cell[][],
+  index: number,
+  column: ColumnPages,
+): void {
+  for (const row of rows) {
+    const cell = column.next();
+    if (cell === undefined) {
+      const { name } = schema.children[index]!.element;
+      throw new KairosError(
+        'IMPORT_INVALID',
+        `${path}: the column "${name}" ends before its row group does; fetch the file again.`,
+      );
+    }
+    row[index] = cell;
+  }
 }
 
 async function openColumn(
   { path, file, schema }: Reading,
   group: RowGroup,
   index: number,
-): Promise<ColumnReader> {
+): Promise<ColumnPages> {
   const name = schema.children[index]!.element.name;
-  const chunk = group.columns.find(({ meta_data: meta }) => meta?.path_in_schema[0] === name);
-  const schemaPath = getTreePath(schema, chunk?.meta_data?.path_in_schema ?? [name]);
-  if (!chunk?.meta_data || !isFlatColumn(schemaPath)) {
+  const meta = group.columns.find(
+    (chunk) => chunk.meta_data?.path_in_schema[0] === name,
+  )?.meta_data;
+  const schemaPath = getTreePath(schema, meta?.path_in_schema ?? [name]);
+  if (!meta || !isFlatColumn(schemaPath)) {
     throw new KairosError(
       'IMPORT_INVALID',
       `${path}: the column "${name}" holds lists or structures; expected single values.`,
     );
   }
-  const pages = pagesOf(chunk, schemaPath, await sliceOf(file, chunk));
-  let page: DecodedArray = [];
-  let at = 0;
-  return {
-    fill(rows, column) {
-      for (const row of rows) {
-        while (at >= page.length) {
-          const next = pages.next();
-          if (next.done) {
-            throw new KairosError(
-              'IMPORT_INVALID',
-              `${path}: the column "${name}" ends before its row group does; fetch the file again.`,
-            );
-          }
-          [page, at] = [next.value, 0];
-        }
-        row[column] = (page[at] as Cell | undefined) ?? null;
-        at += 1;
-      }
-    },
-  };
-}
-
-async function sliceOf(file: AsyncBuffer, { meta_data: meta }: ColumnChunk): Promise<DataView> {
-  const start = Number(meta!.dictionary_page_offset || meta!.data_page_offset);
-  const end = start + Number(meta!.total_compressed_size);
-  return new DataView(await file.slice(start, end));
-}
-
-function* pagesOf(
-  { meta_data: meta }: ColumnChunk,
-  schemaPath: SchemaTree[],
-  view: DataView,
-): Generator<DecodedArray> {
-  const decoder = {
-    pathInSchema: meta!.path_in_schema,
-    type: meta!.type,
-    codec: meta!.codec,
-    element: schemaPath.at(-1)!.element,
-    schemaPath,
-    parsers: DEFAULT_PARSERS,
-    compressors,
-  };
-  const reader = { view, offset: 0 };
-  let dictionary: DecodedArray | undefined;
-  while (reader.offset < view.byteLength - 1) {
-    const header = parquetHeader(reader);
-    const { data } = readPage(reader, header, decoder, dictionary, undefined, 0);
-    if (!data) continue;
-    if (header.type === 'DICTIONARY_PAGE') dictionary = convert(data, decoder);
-    else yield data;
-  }
+  const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
+  const bytes = await file.slice(start, start + Number(meta.total_compressed_size));
+  return columnPages(meta, schemaPath, new DataView(bytes));
 }

@@ -28,6 +28,8 @@ export interface Table {
   readonly format: 'csv' | 'ndjson' | 'parquet';
   readonly columns: readonly Column[];
   readonly bytes: number;
+  /** Between the fields of a CSV file. */
+  readonly delimiter: string;
   /** Index of a column, or -1; in NDJSON, where columns are paths, any name can be asked for. */
   indexOf(name: string): number;
   /** Rows from the first; once only. Cells of columns that are not `wanted` may be null. */

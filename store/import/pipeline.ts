@@ -1,0 +1,257 @@
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { assert, KairosError } from '../../domain/errors.ts';
+import { shopNowMs } from '../clock.ts';
+import type { Db } from '../postgres.ts';
+import { FieldCompiler, type Row } from './fields.ts';
+import { loadLookups } from './lookups.ts';
+import type { FormatRules, ImportKind, Mapping } from './mapping.ts';
+import { openTable } from './open.ts';
+import { RejectedFile } from './rejected-file.ts';
+import type { Rejection } from './rejection.ts';
+import {
+  count,
+  emptyReport,
+  type FileReport,
+  type ImportProgress,
+  type ImportReport,
+  sumOf,
+} from './report.ts';
+import { type RowPlace, type Sink, sinkFor, type Take } from './sinks.ts';
+import type { Batch, Table } from './table.ts';
+import { wellKnownMapping } from './well-known.ts';
+
+export interface ImportRequest {
+  readonly kind: ImportKind;
+  readonly files: readonly string[];
+  /** Without it the names of the columns decide. */
+  readonly mapping?: Mapping | undefined;
+  /** All customers of the files have consented, by the word of whoever runs this; `atMs` null is the day they joined. */
+  readonly consent?: { readonly source: string; readonly atMs: number | null } | undefined;
+  /** For files without a mapping that have no such column. */
+  readonly currency?: string | undefined;
+  readonly timeZone?: string | undefined;
+  /** Where `*.rejected.csv` go; beside each file by default. */
+  readonly rejectedFolder?: string | undefined;
+  /** Where lines of orders are kept while they are gathered; they are nameless and vanish with the process. */
+  readonly spillFolder?: string | undefined;
+}
+
+export interface ImportWatch {
+  readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
+  /** Stops between two loads; what is loaded stays, and the same import again does the rest. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Imports files of one kind. Idempotent: records have ids of their own content, so a file imported twice adds nothing.
+ * @throws KairosError IMPORT_INVALID where a file or the mapping cannot be read; rows that cannot are rejected
+ */
+export async function importFiles(
+  db: Db,
+  request: ImportRequest,
+  watch: ImportWatch = {},
+): Promise<ImportReport> {
+  return new ImportRun(db, request, watch).run();
+}
+
+class ImportRun {
+  readonly #db: Db;
+  readonly #request: ImportRequest;
+  readonly #watch: ImportWatch;
+  readonly #report: ImportReport;
+  readonly #rejected: RejectedFile[] = [];
+  readonly #started = performance.now();
+  #phaseStarted = this.#started;
+  #sink: Sink | null = null;
+  #totalBytes = 0;
+  #doneBytes = 0;
+
+  constructor(db: Db, request: ImportRequest, watch: ImportWatch) {
+    this.#db = db;
+    this.#request = request;
+    this.#watch = watch;
+    const zone = request.mapping?.format?.timeZone ?? request.timeZone ?? 'UTC';
+    this.#report = emptyReport(request.kind, zone);
+    if (request.mapping && request.mapping.kind !== request.kind) {
+      throw new KairosError(
+        'IMPORT_INVALID',
+        `the mapping is for ${request.mapping.kind}, but ${request.kind} are imported; use the other command or another mapping.`,
+        { pointer: '/kind' },
+      );
+    }
+  }
+
+  async run(): Promise<ImportReport> {
+    const { files } = this.#request;
+    const report = this.#report;
+    try {
+      const opened = await this.#openAll(files);
+      for (const [index, { path, table, mapping }] of opened.entries()) {
+        try {
+          if (!this.#isStopped) await this.#readFile(index, path, table, mapping);
+        } finally {
+          await table.close();
+        }
+      }
+      // Orders are loaded as a whole or not at all; of other kinds what was read is loaded.
+      if (!this.#isStopped || this.#request.kind !== 'orders') await this.#finish();
+    } finally {
+      for (const file of this.#rejected) file.close();
+    }
+    this.#balance();
+    for (const [index, file] of report.files.entries()) {
+      file.rejectedFile = this.#rejected[index]!.isWritten ? this.#rejected[index]!.path : null;
+    }
+    report.interrupted = this.#isStopped;
+    report.seconds = (performance.now() - this.#started) / 1_000;
+    report.rowsPerSecond = Math.round(report.read / report.seconds);
+    return report;
+  }
+
+  get #isStopped(): boolean {
+    return this.#watch.signal?.aborted ?? false;
+  }
+
+  /** Opens and checks every file before the first row of any is loaded: a wrong name should cost nothing. */
+  async #openAll(
+    files: readonly string[],
+  ): Promise<{ path: string; table: Table; mapping: Mapping }[]> {
+    const { kind, mapping, currency, timeZone } = this.#request;
+    const opened: { path: string; table: Table; mapping: Mapping }[] = [];
+    try {
+      for (const path of files) {
+        const table = await openTable(path, mapping?.format);
+        const own = mapping ?? wellKnownMapping(kind, path, table, { currency, timeZone });
+        opened.push({ path, table, mapping: own });
+        this.#checkConsent(own);
+        this.#totalBytes += table.bytes;
+      }
+    } catch (error) {
+      for (const { table } of opened) await table.close();
+      throw error;
+    }
+    return opened;
+  }
+
+  /** Consent without a day proves nothing, and the day of the import would overrule a withdrawal before it. */
+  #checkConsent({ fields }: Mapping): void {
+    const { consent } = this.#request;
+    if (!consent || consent.atMs !== null || fields['createdAt'] !== undefined) return;
+    throw new KairosError(
+      'IMPORT_INVALID',
+      'it is not said when these customers consented: add --consent-at DATE, or map createdAt.',
+    );
+  }
+
+  async #readFile(index: number, path: string, table: Table, mapping: Mapping): Promise<void> {
+    const file: FileReport = {
+      file: path,
+      read: 0,
+      accepted: 0,
+      duplicates: 0,
+      rejected: {},
+      rejectedFile: null,
+    };
+    this.#report.files.push(file);
+    const folder = this.#request.rejectedFolder;
+    const name = `${path}.rejected.csv`;
+    const rejected = new RejectedFile(
+      folder === undefined ? name : join(folder, basename(name)),
+      table.columns,
+      table.delimiter,
+      isUtf8(mapping.format),
+    );
+    this.#rejected.push(rejected);
+    const lookups = await loadLookups(path, mapping.lookups, mapping.format);
+    const compiler = new FieldCompiler(path, table, mapping.format, lookups);
+    this.#sink ??= await this.#openSink(mapping);
+    const take = await this.#sink.open(compiler, mapping);
+    for await (const batch of table.batches([...compiler.wanted].sort((a, b) => a - b))) {
+      // Signals and the loads in flight are only heard between two turns, and unpacking a file needs none.
+      await nextTurn();
+      if (this.#isStopped) break;
+      this.#takeBatch(batch, take, file, index);
+      if (this.#sink.isFull()) await this.#sink.flush();
+      this.#tell('reading', path, (this.#doneBytes + batch.bytesRead) / this.#totalBytes);
+    }
+    this.#doneBytes += table.bytes;
+  }
+
+  #takeBatch({ rows, lines, broken }: Batch, take: Take, file: FileReport, index: number): void {
+    const report = this.#report;
+    for (let at = 0; at < rows.length; at += 1) {
+      const row = rows[at]!;
+      const taken = take(row, () => ({ file: index, line: lines[at]!, row }));
+      if (taken === 'accepted') file.accepted += 1;
+      else if (taken === 'duplicate') file.duplicates += 1;
+      else this.#rejectRow(file, index, lines[at]!, row, taken);
+    }
+    for (const { line, reason, cells } of broken) {
+      count(file.rejected, reason);
+      count(report.rejected, reason);
+      this.#rejected[index]!.addBroken(line, reason, cells);
+    }
+    file.read += rows.length + broken.length;
+    report.read += rows.length + broken.length;
+  }
+
+  #rejectRow(file: FileReport, index: number, line: number, row: Row, rejection: Rejection): void {
+    count(file.rejected, rejection.text);
+    count(this.#report.rejected, rejection.text);
+    this.#rejected[index]!.add(line, rejection.field, rejection.reason, row);
+  }
+
+  async #openSink(mapping: Mapping): Promise<Sink> {
+    const nowMs = await shopNowMs(this.#db);
+    return sinkFor({
+      db: this.#db,
+      mapping,
+      report: this.#report,
+      defaults: { nowMs, consent: this.#request.consent ?? null },
+      spillFolder: this.#request.spillFolder ?? tmpdir(),
+      rejectLater: (place: RowPlace, rejection) => {
+        const file = this.#report.files[place.file]!;
+        file.accepted -= 1;
+        this.#rejectRow(file, place.file, place.line, place.row, rejection);
+      },
+    });
+  }
+
+  async #finish(): Promise<void> {
+    const last = this.#report.files.at(-1)?.file ?? '';
+    this.#phaseStarted = performance.now();
+    await this.#sink?.finish((done) => this.#tell('loading', last, done), this.#watch.signal);
+  }
+
+  /** Adds up the files; lines that were dropped while orders were put together are in the report already. */
+  #balance(): void {
+    const report = this.#report;
+    for (const file of report.files) {
+      report.accepted += file.accepted;
+      report.duplicates += file.duplicates;
+    }
+    const accounted = report.accepted + report.duplicates + sumOf(report.rejected);
+    assert(accounted === report.read, `${report.read} rows read, ${accounted} accounted for`);
+  }
+
+  #tell(phase: ImportProgress['phase'], file: string, done: number): void {
+    const { onProgress } = this.#watch;
+    if (!onProgress) return;
+    const seconds = (performance.now() - this.#started) / 1_000;
+    const phaseSeconds = (performance.now() - this.#phaseStarted) / 1_000;
+    onProgress({
+      phase,
+      file,
+      rows: this.#report.read,
+      rowsPerSecond: Math.round(this.#report.read / seconds),
+      done: Math.min(1, done),
+      secondsLeft: done > 0.01 ? (phaseSeconds * (1 - done)) / done : null,
+    });
+  }
+}
+
+function isUtf8(format: FormatRules = {}): boolean {
+  return /^(?:utf-?8)?$/i.test(format.encoding ?? '');
+}
