@@ -48,8 +48,9 @@ class NodemailerSession implements PoolSession {
     this.#deadline = new Deadline(connect + greeting + 3 * command, () => this.#onDeadline());
     this.#connection = new SMTPConnection(connectionOptions(options));
     this.#connection.on('error', (error: SMTPError) => this.#end(failureOf(error)));
+    // A 421 ends the connection before it reaches the message's own callback, which knows more.
     this.#connection.on('end', () =>
-      this.#end(silentResult('deferred', 'connect', 'connection ended')),
+      setImmediate(() => this.#end(silentResult('deferred', 'connect', 'connection ended'))),
     );
     this.#connection.connect((error) => {
       if (error) return this.#end(failureOf(error));
@@ -58,7 +59,8 @@ class NodemailerSession implements PoolSession {
   }
 
   get isFree(): boolean {
-    return this.#state === 'ready' && this.#current === null && !this.#resetting;
+    const idle = this.#current === null && !this.#resetting;
+    return this.#state === 'ready' && idle && !this.#connection.destroyed;
   }
 
   get delivered(): number {
@@ -127,10 +129,15 @@ class NodemailerSession implements PoolSession {
   }
 
   #onFailure(transaction: Transaction, error: SMTPError): void {
-    const early = error.code === 'EENVELOPE';
-    if (!early && error.code !== 'EMESSAGE') return this.#end(failureOf(error));
+    // A 421 to a pipelined RCPT is the one reply to an envelope that comes as an error of the connection.
+    const atRecipient =
+      error.code === 'ECONNECTION' && error.responseCode === 421 && !this.#hasBegun();
+    const early = error.code === 'EENVELOPE' || atRecipient;
+    const answered = error.response === undefined || codeOf(error.response) > 0;
+    if (!answered || (!early && error.code !== 'EMESSAGE')) return this.#end(failureOf(error));
     this.#current = null;
-    const stage = early ? (FAILED_AT[error.command ?? ''] ?? 'mail') : 'content';
+    const inEnvelope = atRecipient ? 'rcpt' : (FAILED_AT[error.command ?? ''] ?? 'mail');
+    const stage = early ? inEnvelope : 'content';
     const rotated = early && error.responseCode === 421 && this.#delivered > 0;
     if (rotated) this.#owner.again(transaction, failureOf(error));
     else if (error.response) transaction.settle(resultOfReply(stage, error.response));
@@ -143,6 +150,10 @@ class NodemailerSession implements PoolSession {
       if (failed) return this.#end(failureOf(failed));
       this.#onFree();
     });
+  }
+
+  #hasBegun(): boolean {
+    return this.#current?.content.readableDidRead === true;
   }
 
   #onDeadline(): void {
@@ -160,7 +171,7 @@ class NodemailerSession implements PoolSession {
     const current = this.#current;
     this.#current = null;
     // nodemailer ends the content by itself once it has begun to read it: from then on it may have arrived.
-    if (current?.content.readableDidRead === true) {
+    if (current?.content.readableDidRead) {
       current.transaction.settle(silentResult('lost', 'content', reason.reply));
     } else if (current) {
       this.#owner.again(current.transaction, reason);
@@ -211,9 +222,14 @@ function connectionOptions(options: ResolvedSmtpOptions): SMTPConnection.Options
 }
 
 function resultOfReply(stage: DeliveryStage, response: string): DeliveryResult {
-  const code = Number(/^[2-5]\d\d/.exec(response)?.[0] ?? 0);
+  const code = codeOf(response);
   const lines = response.split(/\r?\n/).map((line) => line.replace(/^\d{3}[ -]?/, ''));
   return replyResult(outcomeOfCode(code), stage, { code, lines });
+}
+
+/** 0 where the server said something that is no reply. */
+function codeOf(response: string): number {
+  return Number(/^[2-5]\d\d(?=[ -]|$)/.exec(response)?.[0] ?? 0);
 }
 
 /** Why a connection failed, without the words of the error: they may hold an address. */

@@ -44,6 +44,7 @@ export class SmtpPool implements MailTransport {
   #connectFailures = 0;
   #backoff: NodeJS.Timeout | undefined;
   #closed: Promise<void> | null = null;
+  #forced = false;
   #onSettled: (() => void) | null = null;
   /** Signals that are listened to: many messages share one. */
   readonly #signals = new WeakSet<AbortSignal>();
@@ -105,7 +106,8 @@ export class SmtpPool implements MailTransport {
   close(options: { force?: boolean } = {}): Promise<void> {
     this.#closed ??= this.#drain();
     if (options.force === true) {
-      this.#flush(silentResult('deferred', 'queue', 'the transport was closed'));
+      this.#forced = true;
+      this.#flush(closed());
       for (const session of this.#sessions) session.destroy('the transport was closed');
     }
     return this.#closed;
@@ -146,6 +148,7 @@ export class SmtpPool implements MailTransport {
   #again(waiting: Waiting, why: DeliveryResult): void {
     waiting.failures += 1;
     if (waiting.mail.signal?.aborted === true) waiting.settle(aborted());
+    else if (this.#forced) waiting.settle(closed());
     else if (waiting.failures > FAILURES_MAX) waiting.settle({ ...why, outcome: 'deferred' });
     else this.#queue.unshift(waiting);
   }
@@ -226,6 +229,7 @@ export class SmtpPool implements MailTransport {
   }
 }
 
+const closed = (): DeliveryResult => silentResult('deferred', 'queue', 'the transport was closed');
 const aborted = (): DeliveryResult => silentResult('deferred', 'queue', 'aborted before it began');
 
 /** Makes one session ready and ends it again. */
