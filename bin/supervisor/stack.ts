@@ -7,7 +7,7 @@ import { isLast, PROCESS_NAMES, type ProcessDefinition, type ProcessName } from 
 import { readState, writeState } from './files.ts';
 import { claimFolder, endOrphans, releaseFolder } from './folder.ts';
 import { isAlive, waitUntilGone } from './identity.ts';
-import { choosePorts } from './ports.ts';
+import { choosePorts, type HeldPorts } from './ports.ts';
 
 export interface StackOptions {
   shop?: string;
@@ -76,14 +76,15 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const all = options.definitions ?? processDefinitions(options.durable);
   const { dataDir } = loadConfig(options);
   claimFolder(dataDir);
+  let held: HeldPorts;
   try {
     const orphans = await endOrphans(dataDir, all);
     if (orphans.length > 0) {
       options.onEvent?.(`ended what a killed supervisor left behind: ${orphans.join(', ')}`);
     }
-    const ports = await choosePorts(readState(dataDir)?.ports ?? {}, options.ports);
+    held = await choosePorts(readState(dataDir)?.ports ?? {}, options.ports);
     const shop = loadConfig(options).shop;
-    writeState(dataDir, { shop, ports, startedAt: new Date().toISOString() });
+    writeState(dataDir, { shop, ports: held.ports, startedAt: new Date().toISOString() });
   } catch (error) {
     releaseFolder(dataDir);
     throw error;
@@ -94,7 +95,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   );
   const report = options.onEvent ?? (() => {});
   const processes = wanted.map((each) => new SupervisedProcess(each, config, report));
-  const stack = new RunningStack(config, processes);
+  const stack = new RunningStack(config, processes, held);
   try {
     await Promise.race([startInOrder(processes, config, options), rejectOnAbort(options.signal)]);
   } catch (error) {
@@ -155,13 +156,15 @@ function split(processes: readonly SupervisedProcess[]) {
 class RunningStack implements Stack {
   readonly config: Config;
   readonly #processes: readonly SupervisedProcess[];
+  readonly #held: HeldPorts;
   readonly #abandon = (): void => {
     for (const each of this.#processes) each.abandon();
   };
   #stopping: Promise<void> | undefined;
 
-  constructor(config: Config, processes: readonly SupervisedProcess[]) {
+  constructor(config: Config, processes: readonly SupervisedProcess[], held: HeldPorts) {
     this.config = config;
+    this.#held = held;
     this.#processes = processes;
     // Whatever ends this process, short of SIGKILL, takes the others with it.
     process.once('exit', this.#abandon);
@@ -216,6 +219,7 @@ class RunningStack implements Stack {
 
   #release(): void {
     process.off('exit', this.#abandon);
+    this.#held.release();
     releaseFolder(this.config.dataDir);
   }
 

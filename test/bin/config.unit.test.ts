@@ -77,7 +77,9 @@ describe('configuration', () => {
   });
 
   it('finds the ports that the supervisor chose', async () => {
-    const ports = await choosePorts({}, 'random');
+    const held = await choosePorts({}, 'random');
+    held.release();
+    const { ports } = held;
     writeState(join(home, 'none'), { shop: 'none', ports, startedAt: '' });
     const config = load({ KAIROS_SHOP: 'none' });
     expect(config.warehouse.url).toBe(`http://127.0.0.1:${ports.warehouse}`);

@@ -1,12 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { isRunning } from '../../bin/config.ts';
 import { ensureDatabase } from '../../bin/postgres.ts';
 import { loadSecrets } from '../../bin/secrets.ts';
-import { supervisorFile } from '../../bin/supervisor/files.ts';
+import { readJson, stateFile, supervisorFile } from '../../bin/supervisor/files.ts';
 import { resetFolder } from '../../bin/supervisor/folder.ts';
+import { endProcess, identify, type ProcessIdentity } from '../../bin/supervisor/identity.ts';
 import { processDefinitions, startStack } from '../../bin/supervisor/stack.ts';
 import { migrate } from '../../store/migrate.ts';
 import { connectPostgres } from '../../store/postgres.ts';
@@ -25,7 +25,8 @@ declare module 'vitest' {
   }
 }
 
-export const TEST_FOLDER_PREFIX = 'kairos-test-';
+/** Names the process that a folder belongs to, so that a later run knows which folders nobody needs any more. */
+export const TEST_FOLDER_PREFIX = `kairos-test-${process.pid}-`;
 /** Migrated once; each suite's database is a copy of it. */
 export const TEMPLATE_DATABASE = 'template_kairos';
 
@@ -66,12 +67,17 @@ export async function removeTestFolder(dataDir: string): Promise<void> {
 
 /** Ends and deletes what test runs left behind that were killed. */
 async function sweep(): Promise<void> {
-  const now = Date.now();
   for (const name of readdirSync(tmpdir())) {
-    const dataDir = join(tmpdir(), name);
-    if (!name.startsWith(TEST_FOLDER_PREFIX) || isRunning(dataDir)) continue;
-    // Without a supervisor's file it may be one that another run is just creating.
-    const isOld = now - (statSync(dataDir, { throwIfNoEntry: false })?.mtimeMs ?? now) > 600_000;
-    if (existsSync(supervisorFile(dataDir)) || isOld) await removeTestFolder(dataDir);
+    const owner = /^kairos-test-(\d+)-/.exec(name)?.[1];
+    if (owner === undefined || identify(Number(owner))) continue;
+    const folder = join(tmpdir(), name);
+    // A test of the whole program has its shops' folders one level deeper.
+    for (const dataDir of [folder, ...readdirSync(folder).map((inner) => join(folder, inner))]) {
+      if (!existsSync(stateFile(dataDir))) continue;
+      const supervisor = readJson<ProcessIdentity>(supervisorFile(dataDir));
+      if (supervisor) await endProcess(supervisor, 'SIGTERM', 20_000);
+      await removeTestFolder(dataDir);
+    }
+    rmSync(folder, { recursive: true, force: true });
   }
 }
