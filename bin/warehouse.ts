@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { openEngine } from '../store/warehouse/engine.ts';
 import { createWarehouseServer } from '../store/warehouse/http.ts';
 import { runProcess } from './process.ts';
@@ -9,9 +10,16 @@ await runProcess('warehouse', async (config) => {
   const server = createWarehouseServer(engine, config.warehouse.key.reveal());
   server.listen(config.ports.warehouse, '127.0.0.1');
   await once(server, 'listening');
+  // Deleted while it is open, the folder must not be written to any more: the next start begins with an empty one.
+  const watch = setInterval(() => {
+    if (existsSync(engine.lockFile)) return;
+    console.error('the data folder of the warehouse is gone: ends, to be started on an empty one');
+    process.exit(1);
+  }, 1_000);
   return {
     details: { port: config.ports.warehouse },
     async stop() {
+      clearInterval(watch);
       // Statements in hand are finished; a connection ends as soon as it has none, since clients keep theirs open.
       const closed = once(server, 'close');
       server.close();

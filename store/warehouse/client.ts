@@ -90,13 +90,13 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
       insert(
         'score',
         ['model', 'person_id', 'at', 'version', 'value'],
-        rows.map((row) => [row.model, row.personId, row.atMs, row.version, row.value]),
+        rows.map((row) => [row.model, row.personId, Math.floor(row.atMs), row.version, row.value]),
       ),
     insertClusters: (rows) =>
       insert(
         'person_cluster',
         ['at', 'person_id', 'version', 'name'],
-        rows.map((row) => [row.atMs, row.personId, row.version, row.name]),
+        rows.map((row) => [Math.floor(row.atMs), row.personId, row.version, row.name]),
       ),
     query,
     stream,

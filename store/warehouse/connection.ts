@@ -115,6 +115,13 @@ const TRANSIENT = new Set(['202', '236', '241', '159', '209', '210', '279']);
 
 function asKnown(url: string, error: unknown): Error {
   if (error instanceof KairosError) return error;
+  // UNKNOWN_DATABASE: its folder was deleted, and the process began anew.
+  if (error instanceof ClickHouseError && error.code === '81') {
+    return new KairosError(
+      'WAREHOUSE_DOWN',
+      `The warehouse at ${new URL(url).origin} is empty: run "kairos rebuild-warehouse" to make it again from the log.`,
+    );
+  }
   if (error instanceof ClickHouseError && !TRANSIENT.has(error.code)) return error;
   const { code, message } = error as Error & { code?: string };
   if (

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { drainPending, Session } from 'chdb';
 import { writeEngineConfig } from './engine-config.ts';
 import type { InsertTarget } from './sql-guard.ts';
@@ -46,6 +47,8 @@ const INSERTED = new Map(
  * database of one apart from those of another, and lets several run at once on the addon's threads.
  */
 export interface Engine {
+  /** Held while the engine has the folder open; without it the folder was deleted. */
+  readonly lockFile: string;
   /** The result in chunks; the first is there before this resolves, so that most errors come as errors. */
   query(
     statement: { sql: string; format: string; isSelect: boolean },
@@ -63,6 +66,7 @@ export function openEngine(directory: string): Engine {
   const keeper = open();
 
   return {
+    lockFile: join(data, 'status'),
     async query({ sql, format, isSelect }, context) {
       const session = open();
       const prelude = preludeOf(context);

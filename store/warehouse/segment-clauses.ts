@@ -58,8 +58,9 @@ export class ClauseCompiler {
   readonly #nowMs: number;
 
   constructor(nowMs: number) {
-    this.#nowMs = nowMs;
-    this.now = this.#instant(nowMs);
+    // The shop's clock may give fractions, which the warehouse's times do not have.
+    this.#nowMs = Math.ceil(nowMs);
+    this.now = this.#instant(this.#nowMs);
   }
 
   compile(clause: Clause): ClauseSql {

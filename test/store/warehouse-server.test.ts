@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventToRows } from '../../domain/warehouse-rows.ts';
@@ -351,6 +354,19 @@ describe('the process', () => {
       expect((await t.warehouse.counts()).rows).toBe(acknowledged);
     }
     expect(acknowledged).toBeGreaterThan(1_000);
+  });
+
+  test('a deleted folder ends the process; the next one is empty and says how to fill it', async () => {
+    const ended = once(t.process, 'exit') as Promise<[number]>;
+    rmSync(join(t.dataDir, 'warehouse'), { recursive: true });
+    expect((await ended)[0]).toBe(1);
+    await t.crash();
+    await expect(t.warehouse.counts()).rejects.toMatchObject({
+      code: 'WAREHOUSE_DOWN',
+      message: expect.stringContaining('rebuild-warehouse') as string,
+    });
+    await t.warehouse.setUp();
+    expect((await t.warehouse.counts()).rows).toBe(0);
   });
 
   test('SIGTERM lets a running statement finish and ends in order', async () => {
