@@ -26,6 +26,7 @@ export const ERRORS = {
   TRANSPORT_FULL: { retryable: true, status: 503 },
   PROJECTOR_BEHIND: { retryable: true, status: 503 },
   WAREHOUSE_DOWN: { retryable: true, status: 503 },
+  TEMPORAL_DOWN: { retryable: true, status: 503 },
   AUDIT_BROKEN: { retryable: false, status: 500 },
   CONFIG_INVALID: { retryable: false, status: 500 },
   STATE_CONFLICT: { retryable: false, status: 409 },

@@ -39,7 +39,7 @@ const USER_AGENT_CHARS_MAX = 500;
  */
 export function isMachine(sighting: Sighting): boolean {
   if (sighting.method === 'HEAD') return true;
-  const agent = (sighting.userAgent ?? '').trim().slice(0, USER_AGENT_CHARS_MAX).toLowerCase();
+  const agent = (sighting.userAgent ?? '').slice(0, USER_AGENT_CHARS_MAX).trim().toLowerCase();
   if (agent === '' || MACHINE_WORDS.test(agent)) return true;
   if (sighting.kind === 'open') {
     const proxied =

@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono';
-import { setCookie } from 'hono/cookie';
+import { getCookie, setCookie } from 'hono/cookie';
 import { KairosError } from '../../domain/errors.ts';
 import { isBalanced } from '../../domain/ledger.ts';
 import type { CampaignReport } from '../../domain/report.ts';
@@ -42,10 +42,12 @@ export function createAdminApp(deps: AdminDeps): Hono {
   app.notFound((context) => refuse(context, 404, 'NOT_FOUND', 'There is nothing at this address.'));
   app.route('/health', createHealth(deps.checks));
 
-  app.get('/', async (context, next) => {
-    const token = context.req.query('token');
-    return token === undefined ? next() : logIn(context, sessions, token);
-  });
+  for (const path of ['/', '/reports/:file']) {
+    app.get(path, async (context, next) => {
+      const token = context.req.query('token');
+      return token === undefined ? next() : logIn(context, sessions, token);
+    });
+  }
   app.get('/', readers, async (context) => {
     const [rows, counts] = await Promise.all([listCampaigns(deps.db), audienceAndSent(deps.db)]);
     const campaigns = rows.map((row) => ({
@@ -62,22 +64,30 @@ export function createAdminApp(deps: AdminDeps): Hono {
   return app;
 }
 
-/** The cookie is `Strict`, so the way on is a page of ours and no redirect: browsers would not send it along. */
+/**
+ * The cookie is `Strict`, so the way on is a page of ours and no redirect: browsers would not send it along. A used link
+ * still leads on where its session is open.
+ */
 function logIn(context: Context, sessions: Sessions, token: string): Response | Promise<Response> {
   const session = sessions.open(token);
-  if (!session) {
-    const text =
-      'The link was used before, or it is too old: “npm run kairos -- up” prints a new one.';
-    return page(context, messagePage('This link no longer works', text), HOME_PAGE_POLICY, 401);
+  if (!session && !sessions.isOpen(getCookie(context, sessions.cookie))) {
+    return page(context, messagePage('This link no longer works', STALE), HOME_PAGE_POLICY, 401);
   }
-  setCookie(context, sessions.cookie, session.value, {
-    httpOnly: true,
-    sameSite: 'Strict',
-    path: '/',
-    maxAge: session.maxAgeSeconds,
-  });
-  return page(context, messagePage('Welcome', 'One moment …', '/'), HOME_PAGE_POLICY);
+  if (session) {
+    setCookie(context, sessions.cookie, session.value, {
+      httpOnly: true,
+      sameSite: 'Strict',
+      path: '/',
+      maxAge: session.maxAgeSeconds,
+    });
+  }
+  // The path only: nothing of a query may choose where it goes on.
+  const next = new URL(context.req.url).pathname.replace(/^\/+/, '/');
+  return page(context, messagePage('Welcome', 'One moment …', next), HOME_PAGE_POLICY);
 }
+
+const STALE =
+  'It was used before, or it is too old. “npm start” prints a new one at its end, and so does “npm run kairos -- campaign report”.';
 
 type Guard = ReturnType<typeof readersOnly>;
 

@@ -2,6 +2,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { getCookie } from 'hono/cookie';
 import { KairosError } from '../../domain/errors.ts';
 import { bearerOf, secretCheck } from '../secrets.ts';
+import { HOME_PAGE_POLICY, messagePage } from './home.ts';
 import type { Sessions } from './session.ts';
 
 const TOKEN_CHARS_MIN = 32;
@@ -72,14 +73,17 @@ export function bearersOnly(adminToken: string): MiddlewareHandler {
   };
 }
 
-function unauthorized(context: Context): Response {
+const UNAUTHORIZED =
+  'Open the link that “npm start” or “npm run kairos -- campaign report” prints, or send the admin token as "Authorization: Bearer …".';
+
+/** A page for a person who lost the session, JSON for a program. */
+function unauthorized(context: Context): Response | Promise<Response> {
   context.header('WWW-Authenticate', 'Bearer realm="Kairos admin"');
-  return refuse(
-    context,
-    401,
-    'UNAUTHORIZED',
-    'Send the admin token as "Authorization: Bearer …", or open the link that "npm start" prints.',
-  );
+  if (context.req.header('accept')?.includes('text/html')) {
+    context.header('Content-Security-Policy', HOME_PAGE_POLICY);
+    return context.html(messagePage('Who is there?', UNAUTHORIZED), 401);
+  }
+  return refuse(context, 401, 'UNAUTHORIZED', UNAUTHORIZED);
 }
 
 export function refuse(

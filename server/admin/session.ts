@@ -37,9 +37,14 @@ function verify(
   return untilMs > nowMs ? { untilMs, body } : null;
 }
 
-/** The token of a link `<admin>/?token=…` that opens one session within twelve hours. */
+/** The token of a link that opens one session within twelve hours. */
 export function mintLoginToken(adminToken: string, nowMs = Date.now()): string {
   return mint(adminToken, 'link', nowMs + LINK_MS);
+}
+
+/** A page's address that logs its first reader in: for a terminal to print. `path` is such as `/reports/win-back`. */
+export function loginLink(adminUrl: string, adminToken: string, path = '/'): string {
+  return `${adminUrl}${path}?token=${mintLoginToken(adminToken)}`;
 }
 
 /** Sessions of one server process; it remembers which links were used. */
