@@ -17,8 +17,7 @@ export interface Places {
 }
 
 const CSS = `${REPORT_CSS}
-td.stage { text-align: left }
-.refresh { float: right; color: var(--soft); font-size: .875rem }
+th.stage, td.stage { text-align: left }
 `;
 export const HOME_PAGE_POLICY = pagePolicy(CSS);
 const STYLE = new Html(`<style>${CSS}</style>`);
@@ -84,7 +83,7 @@ function table(campaigns: readonly HomeCampaign[], places: Places): Html {
         <thead>
           <tr>
             <th scope="col">Campaign</th>
-            <th scope="col">Stage</th>
+            <th class="stage" scope="col">Stage</th>
             <th scope="col">Audience</th>
             <th scope="col">Sent</th>
             <th scope="col"></th>
