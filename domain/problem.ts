@@ -18,15 +18,20 @@ export interface LocatedProblem {
   readonly excerpt: string;
 }
 
-/** Two lines: `  12 |   holdout: 1.5,` and the caret below; `length` is cut at the end of the line. */
-export function excerptOf(source: string, line: number, column: number, length = 1): string {
-  const text = source.split(/\r\n|\n|\r/)[line - 1];
-  if (text === undefined) return '';
+/** Longer lines are shown in part: nobody reads a kilobyte for one place in it. */
+const EXCERPT_CHARS = 140;
+
+/** Two lines: `  12 |   holdout: 1.5,` and a caret below the place in `text`, which is line `line`. */
+function excerptOf(text: string, line: number, column: number, length: number): string {
+  const start = text.length > EXCERPT_CHARS ? Math.max(0, column - EXCERPT_CHARS / 2) : 0;
+  const shown = text.slice(start, start + EXCERPT_CHARS);
+  const cut = start > 0 ? '…' : '';
   const gutter = String(line).padStart(4);
-  const carets = '^'.repeat(Math.max(1, Math.min(length, text.length - column + 1)));
+  const carets = '^'.repeat(Math.max(1, Math.min(length, shown.length - (column - 1 - start))));
   // Tabs are kept, so that the caret stands under its place however wide a tab is shown.
-  const indent = text.slice(0, column - 1).replaceAll(/[^\t]/g, ' ');
-  return `${gutter} | ${text}\n${' '.repeat(gutter.length)} | ${indent}${carets}`;
+  const indent =
+    cut.replace('…', ' ') + shown.slice(0, column - 1 - start).replaceAll(/[^\t]/g, ' ');
+  return `${gutter} | ${cut}${shown}\n${' '.repeat(gutter.length)} | ${indent}${carets}`;
 }
 
 /** The problem at `offset` (UTF-16 units) of `source`, with its line, column and excerpt. */
@@ -37,12 +42,27 @@ export function problemAt(
   message: string,
   pointer = '',
 ): LocatedProblem {
-  const before = source.slice(0, place.offset).split(/\r\n|\n|\r/);
-  const line = before.length;
-  const column = before.at(-1)!.length + 1;
-  const excerpt = excerptOf(source, line, column, place.length);
-  return { file, line, column, pointer, message, excerpt };
+  const offset = Math.min(place.offset, source.length);
+  let line = 1;
+  let start = 0;
+  for (const { index } of source.slice(0, offset).matchAll(LINE_BREAK)) {
+    line += 1;
+    start = index + (source.startsWith('\r\n', index) ? 2 : 1);
+  }
+  const column = offset - start + 1;
+  const end = source.slice(start).search(LINE_BREAK);
+  const text = source.slice(start, end < 0 ? undefined : start + end);
+  return {
+    file,
+    line,
+    column,
+    pointer,
+    message,
+    excerpt: excerptOf(text, line, column, place.length),
+  };
 }
+
+const LINE_BREAK = /\r\n|\n|\r/g;
 
 export function formatProblem(problem: LocatedProblem): string {
   const head = `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`;

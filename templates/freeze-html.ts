@@ -5,7 +5,7 @@ import { rewriteCalls, type FreezeContext } from './freeze-text.ts';
 import { cssFault, readHtml, type Attribute } from './html.ts';
 import { resolveTarget } from './links.ts';
 import { Rewriting, type Part } from './part.ts';
-import type { SourceFile } from './source.ts';
+import { PROBLEMS_MAX, type SourceFile } from './source.ts';
 import { standInsOf } from './tokens.ts';
 
 interface HtmlContext extends FreezeContext {
@@ -20,6 +20,7 @@ interface HtmlContext extends FreezeContext {
 export function freezeHtml(part: Part, context: HtmlContext): string {
   const before = context.problems.length;
   const refuse = (offset: number, length: number, message: string): void => {
+    if (context.problems.length >= PROBLEMS_MAX) return;
     const at = part.standIns.offsetOf(offset);
     context.problems.push(part.flat.problem(at, length, message));
   };

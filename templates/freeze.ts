@@ -8,7 +8,7 @@ import { freezeText } from './freeze-text.ts';
 import { LinkTable } from './links.ts';
 import { analysePart, writtenBack, type Part } from './part.ts';
 import { openTemplate, type FrozenTemplate } from './render.ts';
-import type { SourceFile } from './source.ts';
+import { MUSTACHES_MAX, type SourceFile } from './source.ts';
 
 /** A template as the marketer wrote it, with the texts of the campaign's variant. */
 export interface TemplateSource {
@@ -31,9 +31,6 @@ export interface TemplateSource {
   /** The variant's offer, null for none; the sample's by default. */
   readonly offer?: TemplateData['offer'];
 }
-
-/** Larger ones are no mails: Gmail clips at 102 KiB. */
-const SOURCE_CHARS_MAX = 200_000;
 
 /** Checks a template and freezes it; null with at least one problem where something is wrong. */
 export function checkTemplate(source: TemplateSource): {
@@ -58,6 +55,14 @@ export function checkTemplate(source: TemplateSource): {
     for (const part of [parts.html, parts.text]) checkLegal(part, problems);
   }
   checkOffer(source, parts, problems);
+  for (const [part, content] of [
+    [parts.html, html],
+    [parts.text, text],
+  ] as const) {
+    if (content.split('{{').length - 1 <= MUSTACHES_MAX) continue;
+    const message = `the mail has more than ${MUSTACHES_MAX} fields, helpers and links.`;
+    problems.push(part.flat.problem(0, 1, message));
+  }
   if (problems.length > 0) return { frozen: null, problems };
   const uses = Object.values(parts).flatMap((part) => part.lint.uses);
   const content = {
@@ -108,11 +113,6 @@ function analyse(source: TemplateSource, problems: LocatedProblem[]): Parts | nu
   const sample = fileOf(source, 'sample.json', '');
   for (const message of sampleFaults(source.sample)) {
     problems.push(problemAt(sample.name, '', { offset: 0, length: 1 }, message));
-  }
-  for (const { name, text } of Object.values(files)) {
-    if (text.length <= SOURCE_CHARS_MAX) continue;
-    const message = `the file has ${text.length} characters; expected at most ${SOURCE_CHARS_MAX}.`;
-    problems.push(problemAt(name, text, { offset: 0, length: 1 }, message));
   }
   if (problems.length > 0) return null;
   const partials = source.partials;

@@ -1,3 +1,4 @@
+import { PROBLEMS_MAX } from './source.ts';
 import { standInsOf } from './tokens.ts';
 
 /**
@@ -71,10 +72,13 @@ class Reader {
       if (next < 0) break;
       offset = this.#markup(next);
     }
+    let place = 0;
     for (const { offset: at, length } of standInsOf(this.#html)) {
       if (at >= this.#end) break;
-      if (this.#open.some(([start, end]) => start <= at && at + length <= end)) continue;
-      this.#refuse(at, length, FIELD_PLACE);
+      // Both are in the order of the text.
+      while (place < this.#open.length && this.#open[place]![1] < at + length) place += 1;
+      const isOpen = place < this.#open.length && this.#open[place]![0] <= at;
+      if (!isOpen) this.#refuse(at, length, FIELD_PLACE);
     }
   }
 
@@ -193,6 +197,7 @@ class Reader {
   }
 
   #refuse(offset: number, length: number, message: string): void {
+    if (this.faults.length >= PROBLEMS_MAX) return;
     this.faults.push({ offset, length, message });
   }
 }

@@ -7,16 +7,17 @@
 const TARGET_CHARS_MAX = 2000;
 
 export class LinkTable {
-  readonly #targets: string[] = [];
+  readonly #numbers = new Map<string, number>();
 
   /** The number of `target`; the same target has the same number in every part of the mail. */
   add(target: string): number {
-    const known = this.#targets.indexOf(target);
-    return known >= 0 ? known : this.#targets.push(target) - 1;
+    const number = this.#numbers.get(target) ?? this.#numbers.size;
+    this.#numbers.set(target, number);
+    return number;
   }
 
   list(): readonly string[] {
-    return [...this.#targets];
+    return [...this.#numbers.keys()];
   }
 }
 

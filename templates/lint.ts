@@ -17,7 +17,7 @@ import {
   type Scope,
   type Target,
 } from './scope.ts';
-import { offsetsOf, type FlatSource } from './source.ts';
+import { offsetsOf, PROBLEMS_MAX, type FlatSource } from './source.ts';
 
 /**
  * What a template may do, as an allow-list over its syntax tree: anything that is not named here is refused. The walk
@@ -311,6 +311,7 @@ class Linter {
   }
 
   #refuse(node: Node, message: string): void {
+    if (this.#problems.length >= PROBLEMS_MAX) return;
     const offset = this.#offsetAt(node.loc.start);
     const length = this.#offsetAt(node.loc.end) - offset;
     this.#problems.push(this.#source.problem(offset, length, message));

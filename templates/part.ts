@@ -86,11 +86,13 @@ export function escapeHtml(text: string): string {
 /** Stand-ins of a part beyond its own mustaches, and what is written for those that become links. */
 export class Rewriting {
   readonly #part: Part;
+  readonly #calls: ReadonlyMap<number, LinkCall>;
   readonly #written = new Map<number, string>();
   #next: number;
 
   constructor(part: Part) {
     this.#part = part;
+    this.#calls = new Map(part.lint.calls.map((call) => [call.offset, call]));
     this.#next = part.tokens.length;
   }
 
@@ -110,8 +112,8 @@ export class Rewriting {
 
   /** The link helper that mustache `index` is; undefined where it is none. */
   callAt(index: number): LinkCall | undefined {
-    const start = this.#part.tokens[index]?.start;
-    return this.#part.lint.calls.find(({ offset }) => offset === start);
+    const token = this.#part.tokens[index];
+    return token && this.#calls.get(token.start);
   }
 
   /** Puts all mustaches back into `text`. */

@@ -33,12 +33,34 @@ interface Expansion {
 
 /** Partials within partials; more is a circle. */
 const DEPTH_MAX = 6;
+/** Larger ones are no mails: Gmail clips at 102 KiB. Partials that repeat partials grow without an end. */
+const CHARS_MAX = 200_000;
+/** Ten times what a rich mail has. Handlebars' time to read them grows with their square. */
+export const MUSTACHES_MAX = 1_000;
+/** More are not read by anybody. */
+export const PROBLEMS_MAX = 50;
 
 /** Sets the partials into `file`; null where something could not be read, which `problems` then tells. */
 export function expandPartials(file: SourceFile, expansion: Expansion): FlatSource | null {
   const before = expansion.problems.length;
-  const chunks = expandFile(file, new Map(), 0, expansion);
+  const budget = { chars: CHARS_MAX, mustaches: MUSTACHES_MAX };
+  const chunks = expandFile(file, new Map(), 0, { ...expansion, budget });
   return expansion.problems.length > before ? null : flatSource(chunks);
+}
+
+interface BoundedExpansion extends Expansion {
+  /** What is left for all files together. */
+  readonly budget: { chars: number; mustaches: number };
+}
+
+/** Takes `text` from the budget; a sentence where it is spent. */
+function spend(text: string, budget: BoundedExpansion['budget']): string | null {
+  budget.chars -= text.length;
+  budget.mustaches -= text.split('{{').length - 1;
+  if (budget.chars < 0) return `the template has more than ${CHARS_MAX} characters.`;
+  return budget.mustaches < 0
+    ? `the template has more than ${MUSTACHES_MAX} fields and helpers.`
+    : null;
 }
 
 export function flatSource(chunks: readonly Chunk[]): FlatSource {
@@ -65,14 +87,22 @@ function expandFile(
   file: SourceFile,
   parameters: Parameters,
   depth: number,
-  expansion: Expansion,
+  expansion: BoundedExpansion,
 ): Chunk[] {
   const whole = { text: file.text, file, offset: 0 };
+  const spent = spend(file.text, expansion.budget);
+  if (spent) {
+    // Once is enough, however often the partial is named.
+    if (expansion.problems.length > 0) return [whole];
+    expansion.problems.push(problemAt(file.name, file.text, { offset: 0, length: 1 }, spent));
+    return [whole];
+  }
   const program = parseFile(file, expansion.problems);
   if (!program) return [whole];
   const edits: { start: number; end: number; chunks: Chunk[] }[] = [];
   const offsetAt = offsetsOf(file.text);
   const refuse = (node: Node, message: string): void => {
+    if (expansion.problems.length >= PROBLEMS_MAX) return;
     const offset = offsetAt(node.loc.start);
     const length = offsetAt(node.loc.end) - offset;
     expansion.problems.push(problemAt(file.name, file.text, { offset, length }, message));

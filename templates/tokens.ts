@@ -104,8 +104,8 @@ export function withStandIns(source: string, tokens: readonly Token[]): StandInT
     reached = token.end;
     pieces.push({ at: text.length, from: token.start });
     if (token.kind !== 'comment') text += standIn(index);
-    else if (/(?:^|\n)[ \t]*$/.test(text) && /^[ \t]*\n/.test(source.slice(reached))) {
-      text = text.replace(/[ \t]*$/, '');
+    else if (isAlone(source, token)) {
+      text = text.slice(0, text.lastIndexOf('\n') + 1);
       reached = source.indexOf('\n', reached) + 1;
     }
     pieces.push({ at: text.length, from: reached });
@@ -118,6 +118,14 @@ export function withStandIns(source: string, tokens: readonly Token[]): StandInT
       return Math.min(piece.from + offset - piece.at, source.length);
     },
   };
+}
+
+/** Whether a mustache has its line to itself, and a line follows. */
+function isAlone(source: string, { start, end }: Token): boolean {
+  const lineStart = source.lastIndexOf('\n', start - 1) + 1;
+  const lineEnd = source.indexOf('\n', end);
+  if (lineEnd < 0) return false;
+  return source.slice(lineStart, start).trim() === '' && source.slice(end, lineEnd).trim() === '';
 }
 
 /** Puts the mustaches back: what `written` gives for the number of each. */

@@ -68,6 +68,10 @@ export function rendered(
 export function linksOf({ html, text }: { html: string; text: string }): string[] {
   const hrefs = [...html.matchAll(/\shref\s*=\s*["']?([^"'>\s]*)/gi)].map(([, href]) => href!);
   const visible = html.replaceAll(/<[^>]*>/g, ' ');
-  const automatic = [...`${text} ${visible}`.matchAll(/(?:https?:\/\/|www\.)[^\s<>"]+/gi)];
+  const automatic = [
+    ...`${text} ${visible}`.matchAll(
+      /(?:https?:\/\/|www\.)[^\s<>"]+|[a-z0-9-]+\.(?:com|net|org)\b/gi,
+    ),
+  ];
   return [...hrefs, ...automatic.map(([address]) => address)].toSorted();
 }
