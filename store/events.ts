@@ -108,7 +108,7 @@ export async function readLog(
      where (xid, id) > ($1::text::xid8, $2::bigint)
        and ($4::text is null or (xid, id) <= ($4::text::xid8, $5::bigint))
        and xid < pg_snapshot_xmin(pg_current_snapshot())
-     order by xid, id limit $3`,
+     order by event.xid, event.id limit $3`,
     [after.xid, after.id, limit, upTo?.xid ?? null, upTo?.id ?? null],
   );
   return rows.map((row) => ({

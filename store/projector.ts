@@ -148,7 +148,7 @@ export async function awaitProjected(
   options: { timeoutMs: number; signal?: AbortSignal } = { timeoutMs: 600_000 },
 ): Promise<void> {
   const { rows } = await db.query<{ xid: string; id: number }>(
-    'select xid::text as xid, id from event order by xid desc, id desc limit 1',
+    'select xid::text as xid, id from event order by event.xid desc, event.id desc limit 1',
   );
   const head = rows[0];
   if (!head) return;
