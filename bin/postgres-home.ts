@@ -50,15 +50,19 @@ export function clusterDirectory(dataDir: string): string | undefined {
   return existsSync(home) ? join(home, 'data') : undefined;
 }
 
-/** Data directories under {@link ROOT_HOME} whose data folder is gone: for `doctor` to name. */
-export function abandonedClusters(): string[] {
+/**
+ * Folders of clusters under {@link ROOT_HOME} whose data folder is gone: for `doctor` to name.
+ * @param under only those whose data folder was in this one
+ */
+export function abandonedClusters(under = '/'): string[] {
   const root = join(ROOT_HOME, 'clusters');
   if (!existsSync(root)) return [];
   return readdirSync(root)
     .map((id) => join(root, id))
-    .filter(
-      (home) => !existsSync(readJson<{ dataDir: string }>(join(home, 'owner.json'))?.dataDir ?? ''),
-    );
+    .filter((home) => {
+      const owner = readJson<{ dataDir: string }>(join(home, 'owner.json'))?.dataDir;
+      return owner?.startsWith(under) && !existsSync(owner);
+    });
 }
 
 function clusterId(dataDir: string): string | undefined {

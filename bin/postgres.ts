@@ -1,10 +1,17 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { KairosError } from '../domain/errors.ts';
 import { postgresPackage } from './binaries.ts';
-import { clusterHome, copyPrograms, postgresUser, type SystemUser } from './postgres-home.ts';
+import {
+  abandonedClusters,
+  clusterHome,
+  copyPrograms,
+  postgresUser,
+  type SystemUser,
+} from './postgres-home.ts';
 import type { Secret } from './secrets.ts';
 import { endProcess, identify } from './supervisor/identity.ts';
 
@@ -31,6 +38,7 @@ export async function prepareCluster(
 ): Promise<Cluster> {
   const { folder, version } = postgresPackage();
   const user = postgresUser();
+  await removeForgottenClusters();
   const programs = join(user ? copyPrograms(folder, version) : folder, 'bin');
   const home = clusterHome(dataDir, user);
   const directory = join(home, 'data');
@@ -40,6 +48,17 @@ export async function prepareCluster(
     await initialise({ programs, directory, user }, home, superuser, safe);
   }
   return { programs, directory, user };
+}
+
+/**
+ * A temporary folder that is deleted leaves its cluster behind, since that lies elsewhere where we are root. Whoever
+ * deletes one means its data too; elsewhere a folder may only be out of reach, so there a person decides.
+ */
+async function removeForgottenClusters(): Promise<void> {
+  for (const home of abandonedClusters(`${tmpdir()}/`)) {
+    await endOrphanedPostgres(join(home, 'data'));
+    rmSync(home, { recursive: true, force: true });
+  }
 }
 
 function checkVersion(directory: string, version: string): void {

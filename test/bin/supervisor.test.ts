@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,6 +12,7 @@ import { identify, isAlive, type ProcessIdentity } from '../../bin/supervisor/id
 import { startStack, type Stack, type StackOptions } from '../../bin/supervisor/stack.ts';
 import { connectPostgres } from '../../store/postgres.ts';
 import { removeTestFolder, TEST_FOLDER_PREFIX } from '../support/services.ts';
+import { startServices } from '../support/stack.ts';
 
 const SUPERVISOR = fileURLToPath(new URL('./supervisor-process.ts', import.meta.url));
 const REAL = ['temporal', 'postgres', 'warehouse'] as const;
@@ -180,5 +181,21 @@ describe('a process', () => {
     await expect(failure).rejects.toThrow('thought better of it');
     const log = readFileSync(join(dataDir, 'log/worker.log'), 'utf8');
     expect(identify(Number(/pid (\d+)/.exec(log)?.[1]))).toBeNull();
+  });
+});
+
+describe.runIf(process.getuid?.() === 0)('a cluster outside its data folder', () => {
+  it('is ended and deleted once its temporary folder is gone, and no other is', async () => {
+    const forgotten = await startServices(['postgres']);
+    const home = join(clusterDirectory(forgotten.config.dataDir) ?? '', '..');
+    const orphan = identify(forgotten.pid('postgres') ?? 0);
+    await start({ only: ['postgres'] });
+    expect(existsSync(home)).toBe(true);
+    rmSync(forgotten.config.dataDir, { recursive: true, force: true });
+    await stack?.stop();
+    await start({ only: ['postgres'] });
+    expect(existsSync(home)).toBe(false);
+    expect(orphan && isAlive(orphan)).toBe(false);
+    await forgotten.stop();
   });
 });
