@@ -35,45 +35,51 @@ export async function appendEvents(db: Queryable, events: readonly NewEvent[]): 
   return rowCount ?? 0;
 }
 
-/** Loads many events at once by COPY through a staging table, in one transaction; known ids are skipped. */
+/** Events of one transaction of a load: large enough for COPY, small enough that the projector follows meanwhile. */
+const LOAD_CHUNK = 40_000;
+
+/**
+ * Loads many events by COPY, a transaction for every 40,000 of them; known ids are skipped, so an interrupted load is
+ * simply done again. `onProgress` hears how many were read.
+ */
 export async function loadEvents(
   db: Db,
   batches: Iterable<NewEvent[]> | AsyncIterable<NewEvent[]>,
   onProgress: (count: number) => void = () => {},
 ): Promise<{ read: number; added: number }> {
+  const total = { read: 0, added: 0 };
+  let chunk: NewEvent[] = [];
+  const flush = async (): Promise<void> => {
+    if (chunk.length === 0) return;
+    total.added += await loadChunk(db, chunk);
+    total.read += chunk.length;
+    chunk = [];
+    onProgress(total.read);
+  };
+  for await (const batch of batches) {
+    chunk.push(...batch);
+    if (chunk.length >= LOAD_CHUNK) await flush();
+  }
+  await flush();
+  return total;
+}
+
+function loadChunk(db: Db, events: readonly NewEvent[]): Promise<number> {
   return transaction(db, async (tx) => {
     await tx.query(`create temporary table staging (
       message_id text, type text, person_id bigint, at timestamptz, properties jsonb) on commit drop`);
-    const read = await copyInto(
-      tx,
-      'staging (message_id, type, person_id, at, properties)',
-      eventRows(batches, onProgress),
-    );
+    await copyInto(tx, 'staging (message_id, type, person_id, at, properties)', eventRows(events));
     const { rowCount } = await tx.query(
       `insert into event (message_id, type, person_id, at, properties)
        select message_id, type, person_id, at, properties from staging on conflict (message_id) do nothing`,
     );
-    return { read, added: rowCount ?? 0 };
+    return rowCount ?? 0;
   });
 }
 
-async function* eventRows(
-  batches: Iterable<NewEvent[]> | AsyncIterable<NewEvent[]>,
-  onProgress: (count: number) => void,
-): AsyncGenerator<readonly CopyValue[]> {
-  let count = 0;
-  for await (const batch of batches) {
-    for (const event of batch) {
-      yield [
-        event.messageId,
-        event.type,
-        event.personId,
-        new Date(event.atMs).toISOString(),
-        JSON.stringify(event.properties),
-      ];
-    }
-    count += batch.length;
-    onProgress(count);
+function* eventRows(events: readonly NewEvent[]): Generator<readonly CopyValue[]> {
+  for (const { messageId, type, personId, atMs, properties } of events) {
+    yield [messageId, type, personId, new Date(atMs).toISOString(), JSON.stringify(properties)];
   }
 }
 
