@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -56,6 +57,8 @@ const NAME = /^mails-(\d{12})\.log$/;
 /** A head takes some hundred bytes; with a hundred recipients at most this. */
 const LINE_USUAL = 2_048;
 const LINE_MAX = 65_536;
+/** Read into again and again while the files are opened; what it holds is parsed at once. */
+const USUAL_LINE = Buffer.allocUnsafe(LINE_USUAL);
 
 /**
  * Raw mails, append-only in files of a thousand. A record is one line of JSON (the head), the message, and a newline.
@@ -99,7 +102,7 @@ export class MailLog {
   append(mail: NewMail, raw: Buffer): Promise<number> {
     return new Promise((done, failed) => {
       this.#waiting.push({ mail, raw, done, failed });
-      this.#writing ??= this.#drain().finally(() => (this.#writing = undefined));
+      this.#writing ??= this.#drain();
     });
   }
 
@@ -175,6 +178,8 @@ export class MailLog {
         for (const each of batch) each.failed(error);
       }
     }
+    // In the same turn as the last look at the queue: whoever comes a moment later starts the next round.
+    this.#writing = undefined;
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {
@@ -233,7 +238,7 @@ export class MailLog {
     // An empty file keeps its place in the count: its name says which number comes next.
     this.#nextSeq = Math.max(this.#nextSeq, Number(NAME.exec(name)![1]));
     while (segment.size < size) {
-      const line = await readLine(handle, segment.size);
+      const line = readLine(handle, segment.size);
       const head = line === null ? null : readHead(line.toString('utf8'), this.#nextSeq);
       const offset = segment.size + (line?.length ?? 0) + 1;
       if (head === null || offset + head.bytes + 1 > size) break;
@@ -266,11 +271,12 @@ async function writeAll(
   }
 }
 
-async function readLine(handle: FileHandle, position: number): Promise<Buffer | null> {
+/** Synchronous: at the start nothing else is to do, and twenty thousand waits would take seconds. */
+function readLine(handle: FileHandle, position: number): Buffer | null {
   for (const length of [LINE_USUAL, LINE_MAX]) {
-    const buffer = Buffer.allocUnsafe(length);
-    const { bytesRead } = await handle.read(buffer, 0, length, position);
-    const end = buffer.subarray(0, bytesRead).indexOf(10);
+    const buffer = length === LINE_USUAL ? USUAL_LINE : Buffer.allocUnsafe(length);
+    const read = readSync(handle.fd, buffer, 0, length, position);
+    const end = buffer.subarray(0, read).indexOf(10);
     if (end >= 0) return buffer.subarray(0, end);
   }
   return null;

@@ -68,6 +68,20 @@ describe('the inbox’s log of mails', () => {
     );
   });
 
+  it('forgets nobody who comes in the moment in which a write ends', async () => {
+    await withLog(await folder(), {}, async (log) => {
+      // Each round begins in the very turn in which the one before is acknowledged.
+      for (let round = 0; round < 30; round += 1) {
+        await Promise.all(
+          Array.from({ length: round % 3 === 0 ? 200 : 1 }, () =>
+            log.append(mail('round'), Buffer.from('x')),
+          ),
+        );
+      }
+      expect(log.lastSeq).toBe(10 * 200 + 20);
+    });
+  });
+
   it('cuts off a record that a crash tore, wherever it tore it, and goes on behind the last whole one', async () => {
     await fc.assert(
       fc.asyncProperty(fc.double({ min: 0, max: 1, noNaN: true }), async (share) => {
