@@ -4,7 +4,7 @@ import type { TemplateData, TemplateProduct } from '../templates/data.ts';
 
 export interface Catalogue {
   refresh(): Promise<void>;
-  products(): ReadonlyMap<string, TemplateProduct>;
+  readonly products: () => ReadonlyMap<string, TemplateProduct>;
   stop(): void;
 }
 

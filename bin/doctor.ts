@@ -159,7 +159,8 @@ async function testMail(config: Config, mailTo: string): Promise<string> {
     );
   const to = formatAddress(address);
   const db = connectPostgres(config.database.url.reveal(), 'doctor', 1);
-  const shop = await readShop(db).finally(() => db.end());
+  const shop = await readShop(db);
+  await db.end();
   const transporter = nodemailer.createTransport(config.smtp.url.reveal());
   const from = { name: shop.name, address: `doctor@${new URL(shop.url).hostname}` };
   const info = await transporter.sendMail({

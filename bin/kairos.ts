@@ -40,7 +40,7 @@ function report(error: unknown): number {
   const message = error instanceof Error ? explain(error) : String(error);
   if (json) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
   else process.stderr.write(`${message}\n`);
-  if (/_UNKNOWN$/.test(code)) return EXIT.missing;
+  if (code.endsWith('_UNKNOWN')) return EXIT.missing;
   return code === 'CAMPAIGN_INVALID' || code === 'SEGMENT_INVALID' ? EXIT.problems : EXIT.failed;
 }
 

@@ -1,5 +1,10 @@
 import type { Learned, Learner } from '../activities/training/activities.ts';
-import { learnOrder, learnClusters, scoreClusters, scoreOrder } from '../activities/training/learn.ts';
+import {
+  learnOrder,
+  learnClusters,
+  scoreClusters,
+  scoreOrder,
+} from '../activities/training/learn.ts';
 import { KairosError } from '../domain/errors.ts';
 import type { Db } from '../store/postgres.ts';
 import type { Warehouse } from '../store/warehouse/client.ts';

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import type { Campaign } from '../domain/campaign.ts';
-import { planMember } from '../domain/plan.ts';
+import { type Decision, planMember } from '../domain/plan.ts';
 import { snapshotFacts } from '../store/audience.ts';
 import { shopNowMs } from '../store/clock.ts';
-import type { LeasedMessage } from '../store/ledger.ts';
+import type { Person } from '../store/people.ts';
 import { chooseProducts } from '../store/warehouse/products.ts';
 import { explainSegment } from '../store/warehouse/segment-sql.ts';
 import { prepareCampaign } from '../delivery/prepare.ts';
@@ -17,44 +17,96 @@ import { checkedFile, freeze } from './launch.ts';
 import { linkKeys } from './link-keys.ts';
 import { personByExternalId } from './person.ts';
 
+interface Preview {
+  data: Record<string, unknown>;
+  text: string;
+}
+
 /** The very mail that a person would get by this file now, and every decision about it. Sends and stores nothing. */
 export async function preview(
-  { db, warehouse, config }: Demo,
+  demo: Demo,
   file: string,
   externalId: string,
   htmlPath?: string,
-): Promise<{ data: unknown; text: string }> {
+): Promise<Preview> {
+  const { db, warehouse } = demo;
   const frozen = freeze(await checkedFile(db, file));
   const { campaign } = frozen;
   const person = await personByExternalId(db, externalId);
   const nowMs = await shopNowMs(db);
   const why = await explainSegment(warehouse, campaign.audience.segment, person.id, nowMs);
-  const query = audienceQuery(campaign, nowMs);
-  const isMember = (
-    await warehouse.query<{ n: number }>(
-      `SELECT count() AS n FROM (${query.sql}) WHERE person_id = {previewed:UInt64}`,
-      { ...query.params, previewed: person.id },
-    )
-  )[0]!;
+  const inAudience = await isMember(demo, campaign, person.id, nowMs);
   const facts = await snapshotFacts(db, person.id, campaign.id);
   const decision = planMember(
     campaign,
     { ...facts, holdout: false },
-    {
-      nowMs,
-      deadlineMs: Number.POSITIVE_INFINITY,
-      chosenVariant: null,
-      defaultTimeZone: 'UTC',
-    },
+    { nowMs, deadlineMs: Number.POSITIVE_INFINITY, chosenVariant: null, defaultTimeZone: 'UTC' },
   );
   const variant = decision.kind === 'reserve' ? decision.variant : 0;
-  const products = frozen.usesProducts
+  const chosen = frozen.usesProducts
     ? await chooseProducts({ db, warehouse }, [person.id], nowMs)
     : new Map<number, string[]>();
+  const products = chosen.get(person.id) ?? [];
+  const mail = await renderFor(demo, frozen, person, { variant, products, nowMs });
+  if (htmlPath) await writeFile(htmlPath, mail.html || '');
+  const variantId = campaign.variants[variant]!.id;
+  return {
+    data: {
+      campaign: campaign.id,
+      person: person.externalId,
+      inAudience,
+      why,
+      decision,
+      variant: variantId,
+      products,
+      subject: mail.subject,
+      text: mail.text,
+    },
+    text: [
+      `${campaign.name}, for ${person.externalId}: ${inAudience ? 'in the audience' : 'NOT in the audience'}`,
+      ...explanationLines(why, '  '),
+      decisionLine(decision, variantId),
+      '',
+      `Subject: ${mail.subject}`,
+      '',
+      mail.text ?? '',
+      ...(htmlPath ? [`HTML: ${htmlPath}`] : []),
+    ].join('\n'),
+  };
+}
+
+function decisionLine(decision: Decision, variantId: string): string {
+  if (decision.kind === 'holdout') return 'Would not be sent: held out.';
+  if (decision.kind === 'skip') return `Would not be sent: ${decision.reason}.`;
+  const at = new Date(decision.dueMs).toISOString();
+  return `Would be sent at ${at}, variant ${variantId} (probability ${decision.variantP.toFixed(2)}), unless the draw holds them out.`;
+}
+
+async function isMember(
+  { warehouse }: Demo,
+  campaign: Campaign,
+  personId: number,
+  nowMs: number,
+): Promise<boolean> {
+  const query = audienceQuery(campaign, nowMs);
+  const rows = await warehouse.query<{ n: number }>(
+    `SELECT count() AS n FROM (${query.sql}) WHERE person_id = {previewed:UInt64}`,
+    { ...query.params, previewed: personId },
+  );
+  return Number(rows[0]!.n) > 0;
+}
+
+async function renderFor(
+  { db, config }: Demo,
+  frozen: ReturnType<typeof freeze>,
+  person: Person,
+  { variant, products, nowMs }: { variant: number; products: string[]; nowMs: number },
+) {
   const catalogue = await openCatalogue(db);
   catalogue.stop();
+  const { campaign, templates } = frozen;
   const prepared = prepareCampaign(
-    { no: 0, id: campaign.id, definition: campaign, templates: frozen.templates },
+    { no: 0, id: campaign.id, definition: campaign, templates },
     {
       shop: await readShop(db),
       publicUrl: config.publicUrl,
@@ -63,46 +115,21 @@ export async function preview(
       products: catalogue.products,
     },
   );
-  const message: LeasedMessage = {
-    personId: person.id,
-    externalId: person.externalId,
+  const { id: personId, externalId, name, country, locale, traits } = person;
+  const address = person.address ?? 'nobody@example.invalid';
+  const bytes = prepared.build({
+    personId,
+    externalId,
     variant,
     attempt: 0,
-    address: person.address ?? 'nobody@example.invalid',
-    name: person.name,
-    country: person.country,
-    locale: person.locale,
-    traits: person.traits,
-    decision: { products: products.get(person.id) ?? [] },
-  };
-  const mail = await simpleParser(prepared.build(message));
-  if (htmlPath) await writeFile(htmlPath, mail.html || '');
-  const inAudience = Number(isMember.n) > 0;
-  const moment = decision.kind === 'reserve' ? new Date(decision.dueMs).toISOString() : null;
-  const data = {
-    campaign: campaign.id,
-    person: person.externalId,
-    inAudience,
-    why,
-    decision,
-    variant: campaign.variants[variant]?.id,
-    products: products.get(person.id) ?? [],
-    subject: mail.subject,
-    text: mail.text,
-  };
-  const text = [
-    `${campaign.name}, for ${person.externalId}: ${inAudience ? 'in the audience' : 'NOT in the audience'}`,
-    ...explanationLines(why, '  '),
-    decision.kind === 'reserve'
-      ? `Would be sent at ${moment}, variant ${campaign.variants[variant]?.id} (probability ${decision.variantP.toFixed(2)}), unless the draw puts them into the holdout.`
-      : `Would not be sent: ${decision.kind === 'skip' ? decision.reason : 'held out'}.`,
-    '',
-    `Subject: ${mail.subject}`,
-    '',
-    mail.text ?? '',
-    ...(htmlPath ? [`HTML: ${htmlPath}`] : []),
-  ].join('\n');
-  return { data, text };
+    address,
+    name,
+    country,
+    locale,
+    traits,
+    decision: { products },
+  });
+  return simpleParser(bytes);
 }
 
 /** Fields that the templates cannot do without, and how many members lack each. */

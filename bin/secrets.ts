@@ -94,6 +94,16 @@ export function loadSecrets(dataDir: string): Secrets {
   };
 }
 
+/** A new signing key with the next id, and none of the old ones: what was signed before is void. */
+export function replaceLinkKeys(dataDir: string): void {
+  const path = join(dataDir, 'secrets.json');
+  if (!existsSync(path)) return;
+  const known = parse(path);
+  const last = Math.max(0, ...(known.links ?? []).map(({ id }) => Number(id.slice(1))));
+  const links = [{ id: `k${(last % 255) + 1}`, key: random() }];
+  writeFileAtomically(path, `${JSON.stringify({ ...known, links }, null, 2)}\n`, 0o600);
+}
+
 function parse(path: string): Partial<SecretsFile> {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as Partial<SecretsFile>;

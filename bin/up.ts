@@ -2,10 +2,12 @@ import { createInterface } from 'node:readline/promises';
 import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { KairosError } from '../domain/errors.ts';
+import { loginLink } from '../server/admin/session.ts';
 import { migrate } from '../store/migrate.ts';
 import { connectPostgres } from '../store/postgres.ts';
 import { loadConfig, SHOPS, type Config } from './config.ts';
 import { runDemo } from './demo.ts';
+import { replaceLinkKeys } from './secrets.ts';
 import { ProcessFailure } from './supervisor/child.ts';
 import { resetFolder } from './supervisor/folder.ts';
 import {
@@ -120,6 +122,8 @@ async function reset(config: Config, flags: Flags, say: (text: string) => void):
     if (!/^y(es)?$/i.test(answer.trim())) return false;
   }
   await resetFolder(config.dataDir, processDefinitions());
+  // Campaigns and people are numbered anew: a token of an old mail must not name somebody else.
+  replaceLinkKeys(config.dataDir);
   say(`  Deleted the data of shop ${config.shop}.`);
   return true;
 }
@@ -182,6 +186,7 @@ function whereToLook(config: Config): string {
     '',
     ...(config.smtp.external ? [] : [`  The mails        ${config.inboxUrl}`]),
     ...(config.temporal.uiUrl ? [`  The runs         ${config.temporal.uiUrl}`] : []),
+    `  Campaigns        ${loginLink(config.adminUrl, config.adminToken.reveal(), '/')}`,
     `  Public address   ${config.publicUrl}`,
     '  Command line     npm run kairos -- --help',
     '  Stop             Ctrl-C',

@@ -16,7 +16,7 @@ export interface Sending {
   linkKey: LinkKey;
   clock: ShopClock;
   /** The catalogue by sku; products that are gone are left out of a mail. */
-  products(): ReadonlyMap<string, TemplateProduct>;
+  readonly products: () => ReadonlyMap<string, TemplateProduct>;
 }
 
 /** What of a campaign's row makes its mails. */

@@ -33,6 +33,11 @@ export function addDataCommands(program: Command): void {
           );
         }),
     );
+  addSegmentCommand(program);
+  addTrainCommand(program);
+}
+
+function addSegmentCommand(program: Command): void {
   const segment = program.command('segment').description('look at segments');
   segment
     .command('preview <file>')
@@ -71,6 +76,9 @@ export function addDataCommands(program: Command): void {
         );
       }),
     );
+}
+
+function addTrainCommand(program: Command): void {
   program
     .command('train <model>')
     .description('train a model now by its workflow: order-30d or rfm')

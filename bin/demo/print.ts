@@ -1,5 +1,6 @@
 import type { Interval } from '../../domain/measure.ts';
 import type { CampaignReport } from '../../domain/report.ts';
+import { loginLink } from '../../server/admin/session.ts';
 import { type Demo, count } from './context.ts';
 
 const money = (n: number, currency: string | null): string =>
@@ -37,7 +38,10 @@ export function printReport(
       : `${count(report.open)} still open`,
   );
   say('');
-  line('Report', `${config.adminUrl}/reports/${report.campaign}`);
+  line(
+    'Report',
+    loginLink(config.adminUrl, config.adminToken.reveal(), `/reports/${report.campaign}`),
+  );
   if (!config.smtp.external) line('Mails', config.inboxUrl);
   if (config.temporal.uiUrl) {
     line(

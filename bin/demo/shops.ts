@@ -69,7 +69,8 @@ async function loadCompleteJourney(demo: Demo): Promise<void> {
   await step(
     demo,
     'Real shop',
-    () => importCompleteJourney({ db, dataDir: demo.config.dataDir, out: demo.say }),
+    () =>
+      importCompleteJourney({ db, dataDir: demo.config.dataDir, out: (text) => demo.say(text) }),
     () => 'Complete Journey: a year of 2,469 households, imported',
   );
   await writeSetting(db, 'shop', {
