@@ -146,16 +146,21 @@ describe('link tokens', () => {
 
   it('say nothing for another purpose, another key or a changed character', () => {
     fc.assert(
-      fc.property(subject, fc.nat(200), fc.constantFrom(...'ABCxyz019-_'), (about, at, letter) => {
-        const token = signToken(keys[0]!, 'link', about);
-        expect(readToken(keys, 'message', token)).toBeNull();
-        expect(readToken([keys[1]!], 'link', token)).toBeNull();
-        const index = at % token.length;
-        fc.pre(token[index] !== letter);
-        expect(
-          readToken(keys, 'link', token.slice(0, index) + letter + token.slice(index + 1)),
-        ).toBeNull();
-      }),
+      fc.property(
+        subject,
+        fc.nat(200),
+        fc.constantFrom('A', 'B', 'z', '0', '9', '-', '_'),
+        (about, at, letter) => {
+          const token = signToken(keys[0]!, 'link', about);
+          expect(readToken(keys, 'message', token)).toBeNull();
+          expect(readToken([keys[1]!], 'link', token)).toBeNull();
+          const index = at % token.length;
+          fc.pre(token[index] !== letter);
+          expect(
+            readToken(keys, 'link', token.slice(0, index) + letter + token.slice(index + 1)),
+          ).toBeNull();
+        },
+      ),
       { numRuns: 1_000 },
     );
   });
