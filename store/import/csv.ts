@@ -86,19 +86,22 @@ async function* split(
   delimiter: { used: string },
 ): AsyncGenerator<Split> {
   let parser: RecordParser | null = null;
-  let end = 0;
+  let next = 1;
+  let counted = 0;
   let part: Split = { records: [], lines: [] };
   const push = (record: string[]): void => {
-    // The parser counts the line on which a record ends; it began behind the end of the one before.
-    const begin = end + 1;
-    end = parser!.info.lines;
+    const begin = next;
+    next += 1;
+    // The parser counts a line break of two characters within quotes twice, so where it saw any we count ourselves.
+    if (parser!.info.lines - counted > 1) next += lineBreaks(record);
+    counted = parser!.info.lines;
     if (record.length === 1 && record[0] === '') return;
     part.records.push(record);
     part.lines.push(begin);
   };
   const feed = (chunk: Buffer | undefined): Split => {
     const failure = parser!.parse(chunk, chunk === undefined, push, () => {});
-    if (failure) throw parseFailure(path, end + 1, failure);
+    if (failure) throw parseFailure(path, next, failure);
     const done = part;
     part = { records: [], lines: [] };
     return done;
@@ -111,6 +114,10 @@ async function* split(
     yield feed(chunk);
   }
   if (parser) yield feed(undefined);
+}
+
+function lineBreaks(record: readonly string[]): number {
+  return record.reduce((sum, cell) => sum + (cell.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
 }
 
 function newParser(delimiter: string): RecordParser {

@@ -33,8 +33,11 @@ const source = z.union([
   z.strictObject({ template: z.string().regex(/^[^{}]*(?:\{[^{}]+\}[^{}]*)*$/) }),
 ]);
 
+const anyField = z.union([source, z.array(source).min(1).max(10)]);
+
+// A refinement, since a union that fails names its branches and not the field.
 const field = said(
-  z.union([source, z.array(source).min(1).max(10)]),
+  z.unknown().refine((value) => anyField.safeParse(value).success),
   'a column’s name, {column, values, format, timeZone, as}, {value}, {template}, or a list of those',
   'Such as {column: created, format: "dd.MM.yyyy"} or {template: "{first} {last}"}.',
 );

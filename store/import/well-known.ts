@@ -7,7 +7,7 @@ import type { Table } from './table.ts';
  * is never taken from a name: a column called "newsletter" is not a proof that somebody agreed.
  */
 const CUSTOMER = ['customerid', 'customer', 'userid', 'clientid', 'contactid', 'householdid'];
-const TIME = ['timestamp', 'datetime', 'date', 'time', 'createdat'];
+const TIME = ['timestamp', 'datetime', 'date', 'time', 'at', 'createdat'];
 const SKU = ['sku', 'stockcode', 'productid', 'itemid', 'articleid', 'productcode', 'product'];
 
 const NAMES: Readonly<Record<ImportKind, Readonly<Record<string, readonly string[]>>>> = {
