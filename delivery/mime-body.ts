@@ -12,7 +12,8 @@ const TAB = 9;
 const SPACE = 32;
 const DOT = 46;
 const EQUALS = 61;
-const LAST_PRINTABLE = 126;
+/** From the space to the tilde. */
+const PRINTABLE_SPAN = 126 - SPACE;
 /** A line has 76 characters, of which the last may have to be the `=` of a soft break. */
 const QP_LINE = 75;
 const BASE64_LINE = 76;
@@ -61,13 +62,16 @@ function quotedPrintableInto(
   let limit = end + QP_LINE;
   while (at < length) {
     if (source[at] !== DOT || end !== limit - QP_LINE) {
+      // This loop sees nearly every character: one comparison for the range, and one counter.
       const stop = Math.min(length, at + limit - end);
+      const shift = end - at;
       while (at < stop) {
         const unit = source[at]!;
-        if (unit < SPACE || unit > LAST_PRINTABLE || unit === EQUALS) break;
-        out[end++] = unit;
+        if (((unit - SPACE) & 0xffff) > PRINTABLE_SPAN || unit === EQUALS) break;
+        out[at + shift] = unit;
         at += 1;
       }
+      end = at + shift;
       if (at === length) break;
     }
     const unit = source[at]!;
