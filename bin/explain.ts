@@ -1,3 +1,4 @@
+import { parseSpan } from '../domain/campaign.ts';
 import { MODE } from '../domain/ledger.ts';
 import type { ClauseExplanation } from '../domain/segment-words.ts';
 import { explain as explainModel } from '../models/explain/explain.ts';
@@ -39,7 +40,7 @@ export async function explain(
     row.definition.audience.score?.model ?? 'order-30d',
   );
   const message = await messageOf(db, row.no, person.id);
-  const events = await reactionsOf(db, person.id, row.id);
+  const events = await reactionsOf(db, person.id, row);
   const data = {
     campaign: row.id,
     person: externalId,
@@ -158,15 +159,29 @@ function messageLines(
   ];
 }
 
-async function reactionsOf(db: Demo['db'], personId: number, campaign: string) {
+/** Opens and clicks of this campaign's mail, and the person's goal events from its launch on. */
+async function reactionsOf(
+  db: Demo['db'],
+  personId: number,
+  row: Awaited<ReturnType<typeof campaignById>>,
+) {
   const { rows } = await db.query<{ at: Date; type: string; detail: string | null }>(
     `select at, type, case
-       when type = 'Order Completed' then (properties ->> 'total') || ' ' || coalesce(properties ->> 'currency', '')
+       when properties ? 'total' then (properties ->> 'total') || ' ' || coalesce(properties ->> 'currency', '')
        when properties ->> 'machine' = 'true' then 'by a machine'
        else properties ->> 'link' end as detail
-     from event where person_id = $1
-       and (properties ->> 'campaign' = $2 or type = 'Unsubscribed') order by at limit 50`,
-    [personId, campaign],
+     from event where person_id = $1 and at < shop_now() and (
+       properties ->> 'campaign' = $2
+       or (type in ($3, 'Unsubscribed') and at >= to_timestamp($4::double precision / 1000)
+         and at < to_timestamp($4::double precision / 1000) + $5 * interval '1 millisecond'))
+     order by at limit 50`,
+    [
+      personId,
+      row.id,
+      row.definition.goal.event,
+      row.launchedAtMs,
+      parseSpan(row.definition.goal.window),
+    ],
   );
   return rows;
 }
