@@ -61,6 +61,8 @@ export interface OrderLine {
   quantity: number;
   /** Price of one piece as paid. */
   price: number;
+  /** What was paid for the line, where whole cents a piece do not give it: 3 for 5.00, goods by weight. */
+  amount?: number;
   category?: string;
 }
 

