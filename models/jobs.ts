@@ -1,3 +1,4 @@
+import { KairosError } from '../domain/errors.ts';
 import type { BinaryCard, ClusterCard } from './card.ts';
 import type { FitContext, ModelJson } from './estimator.ts';
 import { binaryModelFromJSON } from './registry.ts';
@@ -17,7 +18,7 @@ export type JobInput<N extends JobName> = Parameters<(typeof JOBS)[N]>[0];
 export type JobResult<N extends JobName> = ReturnType<(typeof JOBS)[N]>;
 
 export interface OrderJobInput extends Omit<TrainOrderInput, 'ctx' | 'estimator' | 'current'> {
-  /** JSON of the model in use. */
+  /** JSON of the model in use; one that cannot be read any more is left out of the card. */
   readonly current?: unknown;
 }
 
@@ -29,10 +30,20 @@ export interface OrderJobResult {
 
 export function trainOrderJob(input: OrderJobInput, ctx: FitContext): OrderJobResult {
   const { current, ...rest } = input;
-  const known = current === undefined ? {} : { current: binaryModelFromJSON(current) };
+  const known = current === undefined ? {} : currentOf(current);
   const { model, card, refused } = trainOrderModel({ ...rest, ...known, ctx });
   const result = { blob: model.toJSON(), card };
   return refused === undefined ? result : { ...result, refused };
+}
+
+/** A model of an older format must not stand in the way of the training that replaces it. */
+function currentOf(json: unknown): Pick<TrainOrderInput, 'current'> {
+  try {
+    return { current: binaryModelFromJSON(json) };
+  } catch (error) {
+    if (error instanceof KairosError) return {};
+    throw error;
+  }
 }
 
 export interface ClustersJobResult {

@@ -36,7 +36,7 @@ export interface TrainOrderInput {
   readonly rowsMax?: number;
   /** Our own forest by default. */
   readonly estimator?: Estimator<BinaryModel>;
-  /** The model in use, to compare with. */
+  /** The model in use, to compare with; left out of the card where it was learnt from other features. */
   readonly current?: BinaryModel;
   readonly ctx?: FitContext;
 }
@@ -66,7 +66,7 @@ const BASELINE = 'recency-rule';
 
 /** Learns P(order within the horizon), judges it on the later slice beside the recency rule, and fills its card. */
 export function trainOrderModel(input: TrainOrderInput): TrainedOrder {
-  const { train, later, seed, current, ctx = {} } = input;
+  const { train, later, seed, ctx = {} } = input;
   const { name = 'order-30d', horizonDays = ORDER_HORIZON_DAYS, rowsMax = ROWS_MAX } = input;
   const estimator = input.estimator ?? defaultOrderEstimator(Math.min(rowsMax, train.X.rows), seed);
   checkParam('rowsMax', rowsMax, 2, 100_000_000);
@@ -102,9 +102,7 @@ export function trainOrderModel(input: TrainOrderInput): TrainedOrder {
     window: { train: train.window, later: later.window, horizonDays },
     metrics: figures(metrics),
     baseline: { kind: BASELINE, metrics: figures(ruleMetrics) },
-    ...(current
-      ? { current: { metrics: figures(binaryMetrics(later.y, current.predictProba(later.X))) } }
-      : {}),
+    ...compared(input.current, later),
     aucGain: figures(gain),
     calibration: calibrationTable(later.y, p),
     importance,
@@ -123,6 +121,13 @@ function checkNoLeak(train: Window, later: Window, horizonDays: number): void {
   throw invalid(
     `The later slice begins ${days} days before the outcomes of the training slice are known; move it ${days} days on.`,
   );
+}
+
+/** The model in use on the same slice; one that learnt from other features cannot be asked about these. */
+function compared(current: BinaryModel | undefined, later: Dataset): Pick<BinaryCard, 'current'> {
+  if (!current || current.names.join('\n') !== later.X.names.join('\n')) return {};
+  const metrics = figures(binaryMetrics(later.y, current.predictProba(later.X)));
+  return { current: { metrics } };
 }
 
 /** Some estimators sample once more. */

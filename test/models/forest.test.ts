@@ -167,6 +167,30 @@ describe('a tree', () => {
   });
 });
 
+it('a cut next to "missing" keeps values that were not drawn out of it, another lies in the middle', () => {
+  const split = (values: number[], weights: number[]) => {
+    const X = matrixOf(
+      values.map((value) => [value]),
+      ['x'],
+    );
+    const grower = new Grower(
+      {
+        codes: encode(X, findCuts(X), 'column'),
+        rows: X.rows,
+        columns: 1,
+        weight: Int32Array.from(weights),
+        target: Uint8Array.of(1, 0, 0, 0, 0),
+      },
+      { minLeaf: 1, maxDepth: 1, columnsTried: 1 },
+    );
+    grower.grow(new Random(1));
+    return grower.trees().split[0];
+  };
+  expect(split([Number.NaN, 1, 2, 3, 4], [1, 0, 0, 0, 1])).toBe(MISSING);
+  // Codes 1 and 5 were drawn; 2 goes left, 3 and 4 go by the middle.
+  expect(split([1, 2, 3, 4, 5], [1, 0, 0, 0, 1])).toBe(2);
+});
+
 /** The mean prediction where only the features of `known` (bits) are known, by definition. */
 function expectation(trees: Trees, codes: Uint8Array, known: number): number {
   const walk = (first: number, node: number): number => {

@@ -127,6 +127,17 @@ describe('baselines', () => {
     expect(p.reduce((a, b) => a + b) / 500).toBeCloseTo(y.reduce((a, b) => a + b) / 500, 3);
   });
 
+  it('the recency rule counts "never" as the longest ago', () => {
+    const longest = X.data.reduce(
+      (most, value, at) => (at % 2 === 0 && value > most ? value : most),
+      0,
+    );
+    const filled = { ...X, data: X.data.map((v) => (Number.isNaN(v) ? longest : v)) };
+    const curve = new RecencyRule().fit(filled, y).curve;
+    expect(new RecencyRule().fit(X, y).curve).toEqual(curve);
+    expect(curve.longest).toBe(longest);
+  });
+
   it('still falls where the data rises', () => {
     const model = new RecencyRule().fit(
       X,

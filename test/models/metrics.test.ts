@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { aucDifference } from '../../models/compare.ts';
+import { takeTarget } from '../../models/matrix.ts';
 import * as metrics from '../../models/metrics.ts';
+import { Random } from '../../models/random.ts';
 import { expectInvalid } from './estimator-contract.ts';
 
 /** Targets with scores of few different values, so that ties are the rule. */
@@ -121,6 +124,30 @@ it('the figures of one model are those of the parts', () => {
     f1: 2 / 3,
     rocAuc: 4.5 / 6,
   });
+});
+
+it('a difference of AUCs has the interval of its resamples', () => {
+  fc.assert(
+    fc.property(judged, fc.integer(), fc.integer({ min: 1, max: 5 }), ({ y, p }, seed, rounds) => {
+      const other = p.map((value, i) => (i % 3 === 0 ? 0.5 : value));
+      const random = new Random(seed);
+      const found: number[] = [];
+      for (let r = 0; r < rounds; r++) {
+        const rows = Array.from({ length: y.length }, () => random.int(y.length));
+        const [truth, a, b] = [y, p, other].map((values) => takeTarget(values, rows));
+        const difference = metrics.rocAuc(truth!, a!) - metrics.rocAuc(truth!, b!);
+        if (!Number.isNaN(difference)) found.push(difference);
+      }
+      const { estimate, low, high } = aucDifference(y, p, other, { seed, rounds });
+      expect(estimate).toBe(metrics.rocAuc(y, p) - metrics.rocAuc(y, other));
+      if (found.length === 0) {
+        expect([low, high]).toEqual([Number.NaN, Number.NaN]);
+        return;
+      }
+      expect(low).toBeCloseTo(Math.min(...found), 12);
+      expect(high).toBeCloseTo(Math.max(...found), 12);
+    }),
+  );
 });
 
 it('a sure mistake is dear but not infinite', () => {

@@ -7,6 +7,7 @@ import { binaryModelFromJSON, clustersFromJSON, modelFromJSON } from '../../mode
 import { sentence } from '../../models/explain/sentence.ts';
 import { explainScore } from '../../models/explain/explain.ts';
 import { rowOf } from '../../models/matrix.ts';
+import { trainOrderJob } from '../../models/jobs.ts';
 import { trainClusters } from '../../models/train-cluster.ts';
 import { trainOrderModel } from '../../models/train-order.ts';
 import { nameClusters, yardstickOf } from '../../models/cluster/names.ts';
@@ -96,6 +97,20 @@ describe('training the order model', () => {
     expect(card).toMatchObject({ kind: 'ml-forest', rowsGiven: 1500, rowsUsed: 200 });
     expect(card.current!.metrics.rocAuc).toBe(0.5);
     expect(card.limits.join(' ')).toContain('random 200 of 1500 rows');
+  });
+
+  it('goes on without the model in use where that is of another format or of other features', () => {
+    const few = { ...orderDataset(1, 300, 0), rowsMax: 300 };
+    const judge = orderDataset(2, 150, 30 * DAY);
+    const estimator = new Forest({ trees: 5 });
+    const { model } = trainOrderModel({ train: few, later: judge, seed: 1, estimator });
+    const job = (current: unknown) =>
+      trainOrderJob({ train: few, later: judge, seed: 1, current }, {}).card;
+    expect(job(model.toJSON()).current).toBeDefined();
+    expect(job({ ...model.toJSON(), format: 99 }).current).toBeUndefined();
+    const X = { ...few.X, names: ['a', 'b', 'c', 'd'] };
+    const other = estimator.fit(X, few.y);
+    expect(job(other.toJSON()).current).toBeUndefined();
   });
 
   it('refuses a later slice that begins before the outcomes are known', () => {
@@ -238,6 +253,43 @@ describe('names of clusters', () => {
       names,
     );
     expect(yardstickOf(gone)).toMatchObject({ recent: 60, lapsed: 120, often: 3 });
+  });
+});
+
+describe('k-means', () => {
+  it('keeps the tightest of its starts', () => {
+    const X = customers(5, 200);
+    const inertia = (seed: number, starts: number) =>
+      new KMeans({ k: 9, seed, starts, log1p: X.names }).fit(X).inertia;
+    const seeds = [1, 2, 3, 4, 5];
+    for (const seed of seeds) expect(inertia(seed, 8)).toBeLessThanOrEqual(inertia(seed, 1));
+    expect(seeds.some((seed) => inertia(seed, 8) < inertia(seed, 1))).toBe(true);
+  });
+
+  it('gives centres in the units of the data, and counts who is where', () => {
+    const X = matrixOf(
+      [
+        [1, 10],
+        [1, 10],
+        [3, 1000],
+      ],
+      ['a', 'b'],
+    );
+    const model = new KMeans({ k: 2, log1p: ['b'] }).fit(X);
+    expect([...model.sizes]).toEqual([2, 1]);
+    const centres = model.centres();
+    [1, 10, 3, 1000].forEach((value, at) => expect(centres.data[at]).toBeCloseTo(value, 9));
+    expect([...model.predict(X)]).toEqual([0, 0, 1]);
+    expect(model.inertia).toBeCloseTo(0, 12);
+    expectInvalid(() => new KMeans({ k: 4 }).fit(X));
+    const negative = matrixOf(
+      [
+        [1, 1],
+        [2, -1],
+      ],
+      ['a', 'b'],
+    );
+    expectInvalid(() => new KMeans({ k: 1, log1p: ['b'] }).fit(negative), { row: 1, column: 'b' });
   });
 });
 
