@@ -241,7 +241,7 @@ async function orders(out: Omit<Out, 'ratios'>): Promise<void> {
       rows: scores,
     },
     {
-      title: 'k-means on log recency, orders, revenue, 10 starts',
+      title: 'k-means on log recency, orders, revenue, 20 starts',
       columns: ['shop', 'customers', 'k', 'inertia', 'ms'],
       rows: clusters,
     },

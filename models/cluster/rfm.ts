@@ -20,7 +20,7 @@ export class RfmClusters implements Estimator<FittedRfmClusters> {
   constructor(options: Partial<RfmParams> & { seed?: number } = {}) {
     const { seed = 1, ...params } = options;
     this.seed = seed;
-    this.params = { k: 6, starts: 10, ...params };
+    this.params = { k: 6, starts: 20, ...params };
   }
 
   fit(X: Matrix, _y?: Target, ctx: FitContext = {}): FittedRfmClusters {
