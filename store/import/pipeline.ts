@@ -98,6 +98,7 @@ class ImportRun {
       // Orders are loaded as a whole or not at all; of other kinds what was read is loaded.
       if (!this.#isStopped || this.#request.kind !== 'orders') await this.#finish();
     } finally {
+      await this.#sink?.close();
       for (const file of this.#rejected) file.close();
     }
     this.#balance();

@@ -50,6 +50,8 @@ export interface Sink {
   flush(): Promise<void>;
   /** Behind the last row; `onLoad` is told how much of what is left is loaded, 0 to 1. */
   finish(onLoad: (done: number) => void, signal: AbortSignal | undefined): Promise<void>;
+  /** Once, however the import ended: waits for the load in flight, which must not outlive its connection. */
+  close(): Promise<void>;
 }
 
 export interface SinkContext {
@@ -90,6 +92,11 @@ class Pump {
 
   end(): Promise<void> {
     return this.#running;
+  }
+
+  /** As `end`, where whatever failed has been told already. */
+  close(): Promise<void> {
+    return this.#running.catch(() => {});
   }
 }
 
@@ -151,6 +158,7 @@ function keyedSink<R>(
       await flush();
       await pump.end();
     },
+    close: () => pump.close(),
   };
 }
 
@@ -237,6 +245,7 @@ function eventSink(context: SinkContext): Sink {
       await flush();
       await pump.end();
     },
+    close: () => pump.close(),
   };
 }
 
@@ -244,6 +253,7 @@ function eventSink(context: SinkContext): Sink {
 function orderSink(context: SinkContext): Sink {
   const { db, mapping, report, spillFolder } = context;
   const baskets = new Baskets(spillFolder);
+  const pump = new Pump();
   let lines = 0;
   const finish: Sink['finish'] = async (onLoad, signal) => {
     const options = {
@@ -256,7 +266,6 @@ function orderSink(context: SinkContext): Sink {
         report.accepted -= 1;
       },
     };
-    const pump = new Pump();
     let part: EventRecord[] = [];
     let [partLines, submitted] = [0, 0];
     const load = async (): Promise<void> => {
@@ -267,19 +276,15 @@ function orderSink(context: SinkContext): Sink {
       await pump.submit(() => loadPart(context, events));
       onLoad(submitted / Math.max(1, lines));
     };
-    try {
-      for (const basket of baskets.drain()) {
-        part.push(...orderEvents(basket, options));
-        partLines += basket.length;
-        if (partLines < LINES) continue;
-        await load();
-        if (signal?.aborted) break;
-      }
-      if (!signal?.aborted) await load();
-      await pump.end();
-    } finally {
-      baskets.close();
+    for (const basket of baskets.drain()) {
+      part.push(...orderEvents(basket, options));
+      partLines += basket.length;
+      if (partLines < LINES) continue;
+      await load();
+      if (signal?.aborted) break;
     }
+    if (!signal?.aborted) await load();
+    await pump.end();
   };
   return {
     async open(compiler, own) {
@@ -295,6 +300,10 @@ function orderSink(context: SinkContext): Sink {
     isFull: () => false,
     flush: async () => {},
     finish,
+    async close() {
+      await pump.close();
+      baskets.close();
+    },
   };
 }
 
@@ -330,5 +339,6 @@ function consentSink(context: SinkContext): Sink {
     isFull: () => part.length >= PEOPLE,
     flush,
     finish: flush,
+    close: async () => {},
   };
 }
