@@ -37,7 +37,10 @@ export interface PeerOptions {
 }
 
 export async function runPeer(name: PeerName, options: PeerOptions): Promise<PeerRun> {
-  if (name === 'smtp-source') return runSmtpSource(options);
+  if (name === 'smtp-source') {
+    // It gives up at its first lost connection, which it meets now and then on a busy machine: once more, then.
+    return runSmtpSource(options).catch(() => runSmtpSource(options));
+  }
   const { count, sessions, sinkPort } = options;
   const script = join(import.meta.dirname, 'send.ts');
   return runScript<PeerRun>(script, [name, String(count), String(sessions), String(sinkPort)]);

@@ -24,6 +24,8 @@ interface Due {
 
 /** Contents beyond this are written first and ended once the kernel has taken them: a break before then loses nothing. */
 const ONE_WRITE_MAX = 128 * 1_024;
+/** A goodbye is waited for, but not for long. */
+const QUIT_MS = 2_000;
 const END_OF_CONTENT = '.\r\n';
 
 /**
@@ -86,7 +88,10 @@ export class SmtpSession implements PoolSession {
     if (!this.isFree) return;
     this.#state = 'quitting';
     this.#expect('quit', 'queue', null);
+    this.#deadline.set(QUIT_MS);
     this.#write('QUIT\r\n');
+    // Its place is free at once: a server that is slow to say goodbye must not hold up the next connection.
+    this.#owner.ended(this, null);
   }
 
   destroy(words: string): void {
@@ -375,6 +380,7 @@ export class SmtpSession implements PoolSession {
   /** Settles what is under way by how far it got. `why` is null after QUIT. */
   #end(why: DeliveryResult | null): void {
     if (this.#state === 'ended') return;
+    const hasLeft = this.#state === 'quitting';
     const useless = this.#state === 'opening' || (this.#delivered === 0 && why !== null);
     this.#state = 'ended';
     this.#deadline.clear();
@@ -391,6 +397,6 @@ export class SmtpSession implements PoolSession {
     }
     if (envelope !== null && this.#refusal !== null) envelope.settle(this.#refusal);
     else if (envelope !== null) this.#owner.again(envelope, reason);
-    this.#owner.ended(this, useless ? reason : null);
+    if (!hasLeft) this.#owner.ended(this, useless ? reason : null);
   }
 }

@@ -371,6 +371,20 @@ describe.each(SUBJECTS)('$name', ({ make }) => {
     expect(sink.connections()).toBeGreaterThanOrEqual(4);
   });
 
+  it('a server that is slow to say goodbye holds nothing up', async () => {
+    const sink = await scripted({
+      act: (stage) => (stage === 'quit' ? { delayMs: 60_000 } : undefined),
+    });
+    const transport = to(sink, { sessions: 1, messagesPerSession: 2 });
+    const begun = performance.now();
+    const results = await Promise.all(
+      ['a', 'b', 'c', 'd', 'e'].map((name) => transport.deliver(mail(name))),
+    );
+    expect(results.every((result) => result.outcome === 'sent')).toBe(true);
+    expect(performance.now() - begun).toBeLessThan(1_500);
+    expect(sink.connections()).toBe(3);
+  });
+
   it('bounds what may wait', async () => {
     const sink = await scripted({
       act: (stage) => (stage === 'greeting' ? { delayMs: 50 } : undefined),
