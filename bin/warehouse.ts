@@ -14,7 +14,8 @@ await runProcess('warehouse', async (config) => {
   const watch = setInterval(() => {
     if (existsSync(engine.lockFile)) return;
     console.error('the data folder of the warehouse is gone: ends, to be started on an empty one');
-    process.exit(1);
+    // An exit in order would let the engine write to what is no longer there, and wait for it.
+    process.kill(process.pid, 'SIGKILL');
   }, 1_000);
   return {
     details: { port: config.ports.warehouse },
