@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { type KeyObject, createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 
 /**
  * The signed token of one message, from which each of its links, its open pixel, its unsubscribe address and its
@@ -36,8 +36,20 @@ function writeVarint(bytes: number[], value: number): void {
   bytes.push(rest);
 }
 
+/** Made once a key: handing the bytes to `createHmac` each time costs 57 µs instead of 7. */
+const keyObjects = new WeakMap<Uint8Array, KeyObject>();
+
+function keyObjectOf(secret: Uint8Array): KeyObject {
+  let known = keyObjects.get(secret);
+  if (!known) {
+    known = createSecretKey(secret);
+    keyObjects.set(secret, known);
+  }
+  return known;
+}
+
 function mac(key: LinkKey, purpose: TokenPurpose, head: Buffer): Buffer {
-  return createHmac('sha256', key.secret)
+  return createHmac('sha256', keyObjectOf(key.secret))
     .update(purpose)
     .update(head)
     .digest()
