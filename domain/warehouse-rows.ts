@@ -84,7 +84,8 @@ function linesOf({ type, properties }: EventOfLog): LinePart[] {
     if (typeof product !== 'object' || product === null) return [];
     const line = product as Record<string, unknown>;
     const quantity = Math.abs(line.quantity === undefined ? 1 : wholeOf(line.quantity));
-    const cents = Math.abs(centsOf(line.price) ?? 0) * quantity;
+    // What was paid for the line where the shop says it: "3 for 5.00" has no price of one piece.
+    const cents = Math.abs(centsOf(line.amount) ?? (centsOf(line.price) ?? 0) * quantity);
     return [
       {
         type: returned ? LINE_TYPE.returned : LINE_TYPE.purchased,

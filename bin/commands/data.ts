@@ -9,6 +9,15 @@ import { example, table, withContext } from './context.ts';
 
 const KINDS = ['customers', 'products', 'orders', 'events', 'reviews', 'consents'];
 
+interface ImportOptions {
+  map?: string;
+  consent?: string;
+  consentAt?: string;
+  currency?: string;
+  timeZone?: string;
+  rejected?: string;
+}
+
 /** Data in, and what is learnt from it. */
 export function addDataCommands(program: Command): void {
   program
@@ -16,22 +25,20 @@ export function addDataCommands(program: Command): void {
     .description(`read files of a shop: ${KINDS.join(', ')}`)
     .option('--map <file>', 'mapping of columns (YAML); well-known column names need none')
     .option('--consent <source>', 'these customers have agreed to marketing mail; says how')
+    .option('--consent-at <date>', 'when they did, where the file does not say')
+    .option('--currency <code>', 'ISO 4217, where the file does not say')
+    .option('--time-zone <iana>', 'of times without one, such as Europe/Berlin')
+    .option('--rejected <folder>', 'where bad rows go; beside their file by default')
     .addHelpText('after', example('import orders orders.csv.gz --map orders.yaml'))
-    .action(
-      (
-        kind: string,
-        files: string[],
-        options: { map?: string; consent?: string },
-        command: Command,
-      ) =>
-        withContext(command, async (context) => {
-          // Readers of all formats: only this command needs them.
-          const { runImport } = await import('../import.ts');
-          process.exitCode = await runImport(
-            { kind, files, ...options, json: context.json },
-            { db: context.db, out: process.stdout, err: process.stderr },
-          );
-        }),
+    .action((kind: string, files: string[], options: ImportOptions, command: Command) =>
+      withContext(command, async (context) => {
+        // Readers of all formats: only this command needs them.
+        const { runImport } = await import('../import.ts');
+        process.exitCode = await runImport(
+          { kind, files, ...options, json: context.json },
+          { db: context.db, out: process.stdout, err: process.stderr },
+        );
+      }),
     );
   addSegmentCommand(program);
   addTrainCommand(program);

@@ -142,3 +142,16 @@ test('a person comes from Traits Changed as a whole, without what cannot be aske
   expect(eventToPerson(event('Traits Changed', {}))).toBeNull();
   expect(eventToPerson(event('Order Completed', properties))).toBeNull();
 });
+
+describe('a line that says what was paid for it', () => {
+  test('counts with that amount, not with a rounded price times its quantity', () => {
+    const rows = eventToRows({
+      id: 1,
+      type: 'Order Completed',
+      personId: 1,
+      atMs: 0,
+      properties: { total: 5, products: [{ sku: 'a', quantity: 3, price: 1.67, amount: 5 }] },
+    });
+    expect(rows[1]).toMatchObject({ type: 'Product Purchased', quantity: 3, amount: 500 });
+  });
+});
