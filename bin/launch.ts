@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { freezeCampaign } from '../domain/campaign-freeze.ts';
 import type { Campaign } from '../domain/campaign.ts';
 import { KairosError } from '../domain/errors.ts';
+import { formatProblem } from '../domain/problem.ts';
 import type { Mode } from '../domain/ledger.ts';
 import { writeAudit } from '../store/audit.ts';
 import { type CampaignRow, campaignById, registerCampaign } from '../store/campaigns.ts';
@@ -39,22 +40,29 @@ export interface Proposal {
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** Checks a file; throws `CAMPAIGN_INVALID` with every problem where there is one. */
+/** Throws `CAMPAIGN_INVALID` with every problem of a file and its templates; needs nothing that runs. */
+export async function assertFileFine(path: string): Promise<void> {
+  fine(await checkCampaignFile(path, { shop: { url: 'https://shop.example/' } }));
+}
+
+/** Checks a file with the shop's own address; throws `CAMPAIGN_INVALID` with every problem where there is one. */
 export async function checkedFile(
   db: Db,
   path: string,
   templatesFolder?: string,
 ): Promise<CheckedCampaign> {
   const shop = await readShop(db);
-  const checked = await checkCampaignFile(path, {
-    shop: { url: shop.url },
-    ...(templatesFolder ? { templatesFolder } : {}),
-  });
+  return fine(
+    await checkCampaignFile(path, {
+      shop: { url: shop.url },
+      ...(templatesFolder ? { templatesFolder } : {}),
+    }),
+  );
+}
+
+function fine(checked: CheckedCampaign): CheckedCampaign {
   if (checked.problems.length === 0 && checked.loaded.definition) return checked;
-  const text = checked.problems
-    .map((p) => `${p.file}:${p.line}:${p.column}: ${p.message}${p.excerpt ? `\n${p.excerpt}` : ''}`)
-    .join('\n');
-  throw new KairosError('CAMPAIGN_INVALID', text);
+  throw new KairosError('CAMPAIGN_INVALID', checked.problems.map(formatProblem).join('\n'));
 }
 
 /** Freezes a checked campaign with its templates. */

@@ -11,7 +11,7 @@ import { buildReport } from '../../store/report.ts';
 import { reactionsOf } from '../campaign-deps.ts';
 import { printReport, summaryOf } from '../demo/print.ts';
 import { explain } from '../explain.ts';
-import { checkedFile, launch, propose } from '../launch.ts';
+import { assertFileFine, checkedFile, launch, propose } from '../launch.ts';
 import { missingFieldCounts, preview } from '../preview.ts';
 import { campaignWorkflowId } from '../temporal.ts';
 import { type CommandContext, example, table, withContext } from './context.ts';
@@ -49,9 +49,11 @@ function addFileCommands(campaign: Command): void {
       'every problem of a campaign file as file:line:column, and fields that members lack',
     )
     .addHelpText('after', example('campaign check campaigns/win-back.ts'))
-    .action((file: string, _: unknown, command: Command) =>
-      withContext(command, (context) => check(context, file)),
-    );
+    .action(async (file: string, _: unknown, command: Command) => {
+      // What is wrong with the file itself can be said without anything running.
+      await assertFileFine(file);
+      await withContext(command, (context) => check(context, file));
+    });
   campaign
     .command('preview <file> <person>')
     .description('the very mail that a person would get, and why; sends nothing')
@@ -81,13 +83,16 @@ interface LaunchOptions {
   mode: string;
 }
 
+const plural = (n: number, one: string, many = `${one}s`): string =>
+  `${n.toLocaleString('en-US')} ${n === 1 ? one : many}`;
+
 async function check(context: CommandContext, file: string): Promise<void> {
   const checked = await checkedFile(context.db, file);
   const proposal = await propose(context, file, 0);
   const missing = await missingFieldCounts(context, checked, proposal.campaign);
   context.print({ file, ok: true, expected: proposal.expected, missing }, () =>
     [
-      `${file} is fine: ${proposal.campaign.variants.length} variants, ${proposal.expected.toLocaleString('en-US')} people now.`,
+      `${file} is fine: ${plural(proposal.campaign.variants.length, 'variant')}, ${plural(proposal.expected, 'person', 'people')} now.`,
       ...missing.map(
         ({ field, people }) =>
           `${people.toLocaleString('en-US')} of them lack ${field}, which the template needs: they would be skipped; give it a fallback.`,

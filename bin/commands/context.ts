@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { loadConfig } from '../config.ts';
+import { KairosError } from '../../domain/errors.ts';
+import { isRunning, loadConfig } from '../config.ts';
 import { type Demo, openDemo } from '../demo/context.ts';
 
 export interface CommandContext extends Demo {
@@ -15,6 +16,12 @@ export async function withContext<T>(
 ): Promise<T> {
   const { shop, json = false } = command.optsWithGlobals<{ shop?: string; json?: boolean }>();
   const config = loadConfig(shop === undefined ? {} : { shop });
+  if (!config.database.external && !isRunning(config.dataDir)) {
+    throw new KairosError(
+      'CONFIG_INVALID',
+      `Kairos does not run with the shop ${config.shop}: start it with \`npm start -- --shop ${config.shop}\` in another terminal, or name the shop that runs with --shop.`,
+    );
+  }
   const demo = await openDemo(config, (text) => process.stderr.write(`${text}\n`));
   try {
     return await work({
