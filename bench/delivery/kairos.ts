@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +11,7 @@ import { ledgerCounts } from '../../store/ledger.ts';
 import { loadPeople } from '../../store/people.ts';
 import { connectPostgres } from '../../store/postgres.ts';
 import { awaitProjected } from '../../store/projector.ts';
+import { type ProcessUsage, processUsage } from '../support/process.ts';
 import type { BenchCampaigns } from './message.ts';
 
 /** One run of the whole path: plan, ledger, queue, render, SMTP. */
@@ -26,14 +27,10 @@ export interface PathRun {
   ledgerBytesPerMessage: number;
 }
 
-const TICK_MS = 1_000 / 100;
-
-/** CPU milliseconds and peak resident MiB of a process, from /proc. */
-function usage(pid: number): { cpuMs: number; rssMiB: number } {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const peak = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0);
-  return { cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS, rssMiB: peak / 1024 };
+function usage(pid: number): ProcessUsage {
+  const found = processUsage(pid);
+  if (!found) throw new Error('the kernel tells nothing of that process: this bench needs /proc');
+  return found;
 }
 
 /** A stack of its own, with durable PostgreSQL, that sends to the sink. */
@@ -103,7 +100,7 @@ export class KairosPath {
     const after = pids.map(usage);
     const { no } = await campaignById(demo.db, id);
     const counts = await ledgerCounts(demo.db, no);
-    const cpu = after.map((each, i) => (each.cpuMs - before[i]!.cpuMs) * 1_000);
+    const cpu = after.map((each, i) => each.cpuMicros - before[i]!.cpuMicros);
     const { rows } = await demo.db.query<{ bytes: number }>(
       `select pg_total_relation_size('message') / greatest(1, (select count(*) from message)) as bytes`,
     );
@@ -114,7 +111,7 @@ export class KairosPath {
       seconds,
       cpuMicrosPerMessage: (cpu[0]! + cpu[1]!) / counts.sent,
       senderCpuMicrosPerMessage: cpu[1]! / counts.sent,
-      rssMiB: Math.max(...after.map((each) => each.rssMiB)),
+      rssMiB: Math.max(...after.map((each) => each.peakMiB)),
       ledgerBytesPerMessage: rows[0]!.bytes,
     };
   }
