@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { openEngine } from '../store/warehouse/engine.ts';
 import { createWarehouseServer } from '../store/warehouse/http.ts';
 import { runProcess } from './process.ts';
@@ -12,7 +11,7 @@ await runProcess('warehouse', async (config) => {
   await once(server, 'listening');
   // Deleted while it is open, the folder must not be written to any more: the next start begins with an empty one.
   const watch = setInterval(() => {
-    if (existsSync(engine.lockFile)) return;
+    if (engine.isFolderThere()) return;
     console.error('the data folder of the warehouse is gone: ends, to be started on an empty one');
     // An exit in order would let the engine write to what is no longer there, and wait for it.
     process.kill(process.pid, 'SIGKILL');

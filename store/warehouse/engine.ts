@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { drainPending, Session } from 'chdb';
 import { writeEngineConfig } from './engine-config.ts';
@@ -47,8 +48,8 @@ const INSERTED = new Map(
  * database of one apart from those of another, and lets several run at once on the addon's threads.
  */
 export interface Engine {
-  /** Held while the engine has the folder open; without it the folder was deleted. */
-  readonly lockFile: string;
+  /** There as long as the engine has its folder; false once somebody deletes it, in part or as a whole. */
+  isFolderThere(): boolean;
   /** The result in chunks; the first is there before this resolves, so that most errors come as errors. */
   query(
     statement: { sql: string; format: string; isSelect: boolean },
@@ -64,9 +65,16 @@ export function openEngine(directory: string): Engine {
   const open = (): Session => new Session(data, { connectionArgs: args });
   // The engine lives as long as one session does.
   const keeper = open();
+  // The folder `metadata` comes with the first database.
+  let hadDatabase = false;
 
   return {
-    lockFile: join(data, 'status'),
+    isFolderThere() {
+      const hasDatabase = existsSync(join(data, 'metadata'));
+      const lost = hadDatabase && !hasDatabase;
+      hadDatabase = hasDatabase;
+      return existsSync(join(data, 'status')) && !lost;
+    },
     async query({ sql, format, isSelect }, context) {
       const session = open();
       const prelude = preludeOf(context);

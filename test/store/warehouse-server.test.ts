@@ -1,5 +1,5 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -358,13 +358,16 @@ describe('the process', () => {
 
   test('a deleted folder ends the process; the next one is empty and says how to fill it', async () => {
     const ended = once(t.process, 'exit') as Promise<unknown[]>;
-    rmSync(join(t.dataDir, 'warehouse'), { recursive: true, maxRetries: 5 });
+    // Unlike rmSync, rm goes on when the engine renames a file under its hands.
+    spawnSync('rm', ['-rf', join(t.dataDir, 'warehouse')]);
     await ended;
     await t.crash();
     await expect(t.warehouse.counts()).rejects.toMatchObject({
       code: 'WAREHOUSE_DOWN',
       message: expect.stringContaining('rebuild-warehouse') as string,
     });
+    // Empty, it waits to be set up: the folder watch looks every second.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
     await t.warehouse.setUp();
     expect((await t.warehouse.counts()).rows).toBe(0);
   });
