@@ -4,7 +4,7 @@ import { readSetting } from '../store/settings.ts';
 import { type Demo, openDemo } from './demo/context.ts';
 import { printReport, summaryOf } from './demo/print.ts';
 import { runFirstCampaign } from './demo/run.ts';
-import { loadShop } from './demo/shops.ts';
+import { loadShop, writeTruth } from './demo/shops.ts';
 import { trainFirst } from './demo/train.ts';
 import { recover } from './recover.ts';
 import type { Stack } from './supervisor/stack.ts';
@@ -33,6 +33,7 @@ export async function runDemo(
     await recover(demo, () => {});
     if (stack.config.shop === 'none') return null;
     const report = await runFirstCampaign(demo, FIRST_CAMPAIGN);
+    await writeTruth(demo);
     const seconds = (performance.now() - began) / 1_000;
     printReport(demo, report as CampaignReport);
     return summaryOf(report, seconds);

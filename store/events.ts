@@ -49,18 +49,26 @@ export async function loadEvents(
 ): Promise<{ read: number; added: number }> {
   const total = { read: 0, added: 0 };
   let chunk: NewEvent[] = [];
+  let writing: Promise<void> = Promise.resolve();
+  // One chunk is written while the next is read; a failure is thrown at the next turn.
   const flush = async (): Promise<void> => {
+    await writing;
     if (chunk.length === 0) return;
-    total.added += await loadChunk(db, chunk);
-    total.read += chunk.length;
+    const full = chunk;
     chunk = [];
-    onProgress(total.read);
+    writing = loadChunk(db, full).then((added) => {
+      total.added += added;
+      total.read += full.length;
+      onProgress(total.read);
+    });
+    writing.catch(() => {});
   };
   for await (const batch of batches) {
     chunk.push(...batch);
     if (chunk.length >= LOAD_CHUNK) await flush();
   }
   await flush();
+  await writing;
   return total;
 }
 

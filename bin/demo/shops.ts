@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { createSampleShop } from '../../shop/sample.ts';
@@ -54,12 +55,14 @@ async function loadSample(demo: Demo): Promise<void> {
     currency: 'EUR',
   });
   await writeSetting(db, 'reactions', 'real');
-  // For tests that compare with it; nothing of the engine reads this file.
-  const truth = createTruth(SAMPLE);
-  const lines = [...truth.all()].map((person) => JSON.stringify(person));
-  await writeFile(join(demo.config.dataDir, 'truth.ndjson'), `${lines.join('\n')}\n`, {
-    mode: 0o600,
-  });
+}
+
+/** The truth behind the sample shop, for tests that compare with it; nothing of the engine reads this file. */
+export async function writeTruth(demo: Demo): Promise<void> {
+  const path = join(demo.config.dataDir, 'truth.ndjson');
+  if (demo.config.shop !== 'sample' || existsSync(path)) return;
+  const lines = [...createTruth(SAMPLE).all()].map((person) => JSON.stringify(person));
+  await writeFile(path, `${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
 async function loadCompleteJourney(demo: Demo): Promise<void> {
