@@ -111,7 +111,9 @@ export class ClauseCompiler {
         measured: `if(${has}, toJSONString(${days}), 'null')`,
       };
     }
-    const value = `toFloat64(${filter.sign < 0 ? '-' : ''}${this.#aggregate(amountOf(clause, filter, condition))})`;
+    // Only sums are negative: a count of returns is a count.
+    const negative = filter.sign < 0 && clause.measure === 'sum';
+    const value = `toFloat64(${negative ? '-' : ''}${this.#aggregate(amountOf(clause, filter, condition))})`;
     return { holds: `(${value} ${sign} ${bound})`, measured: `toJSONString(${value})` };
   }
 
