@@ -7,6 +7,7 @@ import {
   createPostgresBackend,
 } from 'bullmq';
 import { LANES, type LaneName } from '../domain/lane.ts';
+import type { OpenLane } from '../store/ledger.ts';
 
 /**
  * A job is a ticket: "there is something to send in this lane for this campaign". It names no recipient. The sender
@@ -28,6 +29,21 @@ export interface IssueOptions {
   /** Tickets with an id that is waiting already are not doubled. */
   id: string;
   delayMs: number;
+}
+
+/** The ticket that a lane with reserved messages must have; its id keeps it from being there twice. */
+export function ticketAgain(
+  lane: OpenLane,
+  nowMs: number,
+  delayMaxMs = Number.POSITIVE_INFINITY,
+): { ticket: Ticket; options: IssueOptions } {
+  return {
+    ticket: { ...lane, dueMs: lane.nextDueMs },
+    options: {
+      id: `again.${lane.campaignNo}.${lane.step}.${lane.lane}`,
+      delayMs: Math.min(lane.nextDueMs - nowMs, delayMaxMs),
+    },
+  };
 }
 
 export interface TicketQueue {

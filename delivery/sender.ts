@@ -12,7 +12,7 @@ import {
 } from '../store/ledger.ts';
 import { type Db, isTransient } from '../store/postgres.ts';
 import { shopNowMs } from '../store/clock.ts';
-import type { Ticket, TicketQueue, TicketWorkers } from './queue.ts';
+import { type Ticket, type TicketQueue, type TicketWorkers, ticketAgain } from './queue.ts';
 import type { DeliveryResult, MailTransport } from './smtp/transport.ts';
 
 /** A campaign made ready once: what is left per message is to fill it in. Throws for a person it cannot render. */
@@ -108,15 +108,7 @@ export class Sender {
     const now = await shopNowMs(this.#deps.db);
     // Later ones are issued when their time has come nearer: the shop clock may be moved.
     const due = lanes.filter((lane) => lane.nextDueMs - now < this.#options.reconcileMs);
-    await this.#deps.queue.issue(
-      due.map((lane) => ({
-        ticket: { ...lane, dueMs: lane.nextDueMs },
-        options: {
-          id: `again.${lane.campaignNo}.${lane.step}.${lane.lane}`,
-          delayMs: lane.nextDueMs - now,
-        },
-      })),
-    );
+    await this.#deps.queue.issue(due.map((lane) => ticketAgain(lane, now)));
   }
 
   #campaign(campaignNo: number): Promise<PreparedCampaign> {

@@ -18,6 +18,5 @@ export function fixedClock(startMs: number): ShopClock & { advance(ms: number): 
   };
 }
 
-export const MS_PER_MINUTE = 60_000;
 export const MS_PER_HOUR = 3_600_000;
 export const MS_PER_DAY = 86_400_000;

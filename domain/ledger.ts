@@ -16,10 +16,6 @@ export const MESSAGE_STATE = {
 } as const;
 
 export type MessageStateName = keyof typeof MESSAGE_STATE;
-export type MessageState = (typeof MESSAGE_STATE)[MessageStateName];
-
-/** From here on a row only moves by a late DSN, complaint or settlement of an `unknown`. */
-export const CLOSED_FROM = 10;
 
 /** Why a row is where it is. Numbers are stored; names are shown. Never renumber. */
 export const MESSAGE_REASON = {

@@ -161,24 +161,3 @@ export async function verifyAudit(
   );
   return { ok: true, sealed: seq, unsealed: tail.rows[0]!.n, head: hash.toString('hex') };
 }
-
-/** The trail of one subject, such as `campaign/win-back`, newest first. */
-export async function auditTrail(
-  db: Queryable,
-  subject: string,
-  limit = 100,
-): Promise<
-  { at: Date; actor: string; action: string; activity: string | null; detail: unknown }[]
-> {
-  const { rows } = await db.query<{
-    at: Date;
-    actor: string;
-    action: string;
-    activity: string | null;
-    detail: unknown;
-  }>(
-    `select at, actor, action, activity, detail from audit where subject = $1 order by id desc limit $2`,
-    [subject, limit],
-  );
-  return rows;
-}

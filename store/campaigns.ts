@@ -17,14 +17,6 @@ export type Stage =
   | 'closed'
   | 'refused';
 
-export interface FrozenTemplate {
-  subject: string;
-  preheader: string;
-  html: string;
-  text: string;
-  css: string;
-}
-
 export interface CampaignRow {
   no: number;
   id: string;

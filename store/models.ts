@@ -67,13 +67,6 @@ export async function modelVersion(db: Queryable, version: number): Promise<Stor
   return decode(rows[0]);
 }
 
-export async function listModels(db: Queryable): Promise<Omit<StoredModel, 'blob'>[]> {
-  const { rows } = await db.query<Omit<StoredModel, 'blob'>>(
-    `select version, name, status, card, created_at as "createdAt" from model order by version`,
-  );
-  return rows;
-}
-
 function decode(row: Raw): StoredModel {
   return { ...row, blob: JSON.parse(row.blob.toString('utf8')) as unknown };
 }
