@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { KairosError } from '../domain/errors.ts';
-import { type BodyEncoding, encodeBodyInto, encodedSizeMax } from './mime-body.ts';
+import { type BodyEncoding, encodeBodyInto, encodedSizeMax, plainInto } from './mime-body.ts';
 import { addressHeader, asciiHeader, textHeader } from './mime-header.ts';
 import { checkAddress } from './smtp/transport.ts';
 import { markWireForm } from './smtp/wire.ts';
@@ -19,6 +19,7 @@ export interface MimeSkeleton {
   readonly replyTo?: string | undefined;
   /** Further headers, by the names of {@link FIXED_HEADERS} only. */
   readonly headers?: Readonly<Partial<Record<FixedHeader, string>>> | undefined;
+  /** How to encode all bodies; by default each is written as it is where it may be, else quoted-printable. */
   readonly encoding?: BodyEncoding | undefined;
 }
 
@@ -45,9 +46,9 @@ export interface MimeMessage {
   readonly dateMs: number;
   /** One-click unsubscribe (RFC 8058) where there is one: marketing mail must have it. */
   readonly listUnsubscribe?: { readonly url: string } | undefined;
-  /** A text, or the bytes that `encodeBody` made of it with the skeleton's encoding. */
-  readonly text: string | Buffer;
-  readonly html: string | Buffer;
+  /** Best with lines that end with CRLF: others have to be encoded. */
+  readonly text: string;
+  readonly html: string;
 }
 
 export interface PreparedMime {
@@ -66,30 +67,57 @@ const WEB_URL = /^https?:\/\/[\x21-\x2b\x2d-\x3b\x3d\x3f-\x7e]{1,800}$/;
 
 /** Builds all that is the same in a campaign's messages once: per message, its own headers and bodies are left. */
 export function prepareMime(skeleton: MimeSkeleton): PreparedMime {
-  const encoding = skeleton.encoding ?? 'quoted-printable';
   checkAddress(skeleton.from.address, 'sender');
   const from = addressHeader('From', skeleton.from.name, skeleton.from.address);
-  // `=_` cannot occur in quoted-printable, nor a hyphen in base64: no body can hold the boundary.
+  // `=_` cannot occur in quoted-printable, nor a hyphen in base64, nor `--=` at the start of a line that is written as it
+  // is: no body can hold the boundary.
   const boundary = `=_kairos_${createHash('sha256').update(from).digest('hex').slice(0, 24)}`;
   const fixed = fixedHeaders(skeleton, boundary);
-  const opening = (subtype: string): string =>
-    `--${boundary}\r\nContent-Type: text/${subtype}; charset=utf-8\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`;
-  const plainOpening = opening('plain');
-  const htmlOpening = `\r\n${opening('html')}`;
+  const opening = (subtype: string, before: string): Openings => {
+    const of = (encoding: string): Buffer =>
+      Buffer.from(
+        `${before}--${boundary}\r\nContent-Type: text/${subtype}; charset=utf-8\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`,
+      );
+    return { plain: of('7bit'), encoded: of(skeleton.encoding ?? 'quoted-printable') };
+  };
+  const plainOpening = opening('plain', '');
+  const htmlOpening = opening('html', '\r\n');
   const closing = `\r\n--${boundary}--\r\n`;
 
   return {
     build(message) {
-      const head = from + messageHeaders(message) + fixed + plainOpening;
-      reserve(head.length + sizeMax(message.text) + sizeMax(message.html) + 1_024);
+      const head = from + messageHeaders(message) + fixed;
+      reserve(head.length + encodedSizeMax(message.text) + encodedSizeMax(message.html) + 1_024);
       let end = scratch.write(head, 0, 'latin1');
-      end = writeBody(message.text, encoding, end);
-      end += scratch.write(htmlOpening, end, 'latin1');
-      end = writeBody(message.html, encoding, end);
+      end = writePart(plainOpening, message.text, skeleton.encoding, end);
+      end = writePart(htmlOpening, message.html, skeleton.encoding, end);
       end += scratch.write(closing, end, 'latin1');
-      return markWireForm(Buffer.from(scratch.subarray(0, end)), 7);
+      const mail = Buffer.allocUnsafe(end);
+      scratch.copy(mail, 0, 0, end);
+      return markWireForm(mail, 7);
     },
   };
+}
+
+/** What stands before a body, by how it is written. */
+interface Openings {
+  readonly plain: Buffer;
+  readonly encoded: Buffer;
+}
+
+/** Writes one part at `offset` and returns where it ends. */
+function writePart(
+  opening: Openings,
+  body: string,
+  encoding: BodyEncoding | undefined,
+  offset: number,
+): number {
+  if (encoding === undefined) {
+    const end = plainInto(body, scratch, offset + opening.plain.copy(scratch, offset));
+    if (end >= 0) return end;
+  }
+  const start = offset + opening.encoded.copy(scratch, offset);
+  return encodeBodyInto(body, encoding ?? 'quoted-printable', scratch, start);
 }
 
 function fixedHeaders(skeleton: MimeSkeleton, boundary: string): string {
@@ -161,13 +189,4 @@ let scratch = Buffer.allocUnsafeSlow(524_288);
 
 function reserve(size: number): void {
   if (scratch.length < size) scratch = Buffer.allocUnsafeSlow(size * 2);
-}
-
-function sizeMax(part: string | Buffer): number {
-  return typeof part === 'string' ? encodedSizeMax(part) : part.length;
-}
-
-function writeBody(part: string | Buffer, encoding: BodyEncoding, offset: number): number {
-  if (typeof part === 'string') return encodeBodyInto(part, encoding, scratch, offset);
-  return offset + part.copy(scratch, offset);
 }

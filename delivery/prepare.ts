@@ -1,5 +1,5 @@
 import type { ShopClock } from '../domain/clock.ts';
-import { type LinkKey, signToken } from '../domain/link-token.ts';
+import { type LinkKey, signTokens } from '../domain/link-token.ts';
 import type { CampaignRow } from '../store/campaigns.ts';
 import type { LeasedMessage } from '../store/ledger.ts';
 import type { TemplateData, TemplateProduct } from '../templates/data.ts';
@@ -41,13 +41,14 @@ export function prepareCampaign(row: FrozenCampaign, sending: Sending): Prepared
   });
   const frozen = row.templates as Record<string, FrozenTemplate>;
   const variants = definition.variants.map((variant): PreparedVariant => ({
-    template: openTemplate(frozen[variant.id]!),
-    variant: { id: variant.id },
-    offer: variant.offer ?? null,
+    template: openTemplate(frozen[variant.id]!, '\r\n'),
+    variant: Object.freeze({ id: variant.id }),
+    offer: variant.offer ? Object.freeze({ ...variant.offer }) : null,
   }));
   const shared = {
-    shop: sending.shop,
-    campaign: { id: definition.id, name: definition.name },
+    // Frozen, so that the renderer copies them once and not for each mail.
+    shop: Object.freeze({ ...sending.shop }),
+    campaign: Object.freeze({ id: definition.id, name: definition.name }),
     from: definition.from.address,
     mailDomain: definition.from.address.split('@')[1]!,
   };
@@ -68,7 +69,7 @@ function buildMail(
   message: LeasedMessage,
 ): Buffer {
   const subject = { campaignNo: row.no, step: 0, personId: message.personId };
-  const token = signToken(sending.linkKey, 'link', subject);
+  const { link: token, message: messageToken } = signTokens(sending.linkKey, subject);
   const unsubscribeUrl = `${sending.publicUrl}/u/${token}`;
   const mail = template.render(
     {
@@ -90,7 +91,7 @@ function buildMail(
   return mime.build({
     to: { name: '', address: message.address },
     subject: mail.subject,
-    messageId: `${signToken(sending.linkKey, 'message', subject)}@${shared.mailDomain}`,
+    messageId: `${messageToken}@${shared.mailDomain}`,
     dateMs: sending.clock.nowMs(),
     listUnsubscribe: { url: unsubscribeUrl },
     text: mail.text,

@@ -6,7 +6,8 @@ import { type KeyObject, createHmac, createSecretKey, timingSafeEqual } from 'no
  * campaign's frozen link table, so a changed number can reach nothing but another link of the same campaign.
  *
  * Layout before base64url: key id (1 byte), campaign number, step, person id (LEB128 each), MAC (10 bytes of
- * HMAC-SHA-256 over purpose and the bytes before it). 80 bits are out of reach for guessing over HTTP.
+ * HMAC-SHA-256 over the bytes before it: the first ten for links, the next ten for the Message-ID, so that one MAC makes
+ * both and neither tells the other). 80 bits are out of reach for guessing over HTTP.
  *
  * Not for workflows: it needs node:crypto.
  */
@@ -48,21 +49,34 @@ function keyObjectOf(secret: Uint8Array): KeyObject {
   return known;
 }
 
-function mac(key: LinkKey, purpose: TokenPurpose, head: Buffer): Buffer {
-  return createHmac('sha256', keyObjectOf(key.secret))
-    .update(purpose)
-    .update(head)
-    .digest()
-    .subarray(0, MAC_BYTES);
+function macOf(key: LinkKey, head: Buffer): Buffer {
+  return createHmac('sha256', keyObjectOf(key.secret)).update(head).digest();
 }
 
-export function signToken(key: LinkKey, purpose: TokenPurpose, subject: TokenSubject): string {
+function partOf(mac: Buffer, purpose: TokenPurpose): Buffer {
+  const start = purpose === 'link' ? 0 : MAC_BYTES;
+  return mac.subarray(start, start + MAC_BYTES);
+}
+
+function headOf(key: LinkKey, subject: TokenSubject): Buffer {
   const bytes = [key.id];
   writeVarint(bytes, subject.campaignNo);
   writeVarint(bytes, subject.step);
   writeVarint(bytes, subject.personId);
-  const head = Buffer.from(bytes);
-  return Buffer.concat([head, mac(key, purpose, head)]).toString('base64url');
+  return Buffer.from(bytes);
+}
+
+/** The tokens of one message for both purposes. */
+export function signTokens(key: LinkKey, subject: TokenSubject): Record<TokenPurpose, string> {
+  const head = headOf(key, subject);
+  const mac = macOf(key, head);
+  const token = (purpose: TokenPurpose): string =>
+    Buffer.concat([head, partOf(mac, purpose)]).toString('base64url');
+  return { link: token('link'), message: token('message') };
+}
+
+export function signToken(key: LinkKey, purpose: TokenPurpose, subject: TokenSubject): string {
+  return signTokens(key, subject)[purpose];
 }
 
 /** The subject of a token, or null where it was not signed by one of `keys` for this purpose. */
@@ -78,7 +92,7 @@ export function readToken(
   const key = keys.find((candidate) => candidate.id === bytes[0]);
   if (!key || bytes.length < 4 + MAC_BYTES) return null;
   const head = bytes.subarray(0, bytes.length - MAC_BYTES);
-  if (!timingSafeEqual(mac(key, purpose, head), bytes.subarray(head.length))) return null;
+  if (!timingSafeEqual(partOf(macOf(key, head), purpose), bytes.subarray(head.length))) return null;
   const numbers: number[] = [];
   let value = 0;
   let scale = 1;

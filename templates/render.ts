@@ -53,16 +53,22 @@ export interface CompiledTemplate {
   render(data: TemplateData, urls: RenderUrls): RenderedMail;
 }
 
-/** Prepares a frozen template for rendering; a few milliseconds, once a campaign and variant. */
-export function openTemplate(frozen: FrozenTemplate): CompiledTemplate {
+/**
+ * Prepares a frozen template for rendering; a few milliseconds, once a campaign and variant. `newline` is how the lines
+ * of the template's own text end: mails go out with CRLF.
+ */
+export function openTemplate(
+  frozen: FrozenTemplate,
+  newline: '\n' | '\r\n' = '\n',
+): CompiledTemplate {
   const engines = {
     html: createEngine(frozen.locale, 'html'),
     text: createEngine(frozen.locale, 'text'),
   };
   const compile = (part: 'subject' | 'preheader' | 'html' | 'text'): Render => {
-    const source = frozen[part];
     // Checked again: what is kept in a database is data, and data must not become code.
-    checkFrozen(frozen.id, part, source);
+    checkFrozen(frozen.id, part, frozen[part]);
+    const source = frozen[part].replaceAll(/\r\n|\r|\n/g, newline);
     // What has no mustache is the same for everyone.
     return source.includes('{{')
       ? engines[part === 'html' ? 'html' : 'text'].compile(source)
