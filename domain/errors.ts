@@ -10,6 +10,7 @@ export const ERRORS = {
   AUDIENCE_DRIFTED: { retryable: false, status: 409 },
   AUDIENCE_EMPTY: { retryable: false, status: 422 },
   SEGMENT_INVALID: { retryable: false, status: 422 },
+  SEGMENT_UNKNOWN: { retryable: false, status: 404 },
   TEMPLATE_INVALID: { retryable: false, status: 422 },
   TEMPLATE_FIELD_MISSING: { retryable: false, status: 422 },
   ADDRESS_INVALID: { retryable: false, status: 422 },

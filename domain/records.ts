@@ -52,8 +52,13 @@ export const EVENT = {
   unsubscribed: 'Unsubscribed',
   consentChanged: 'Consent Changed',
   traitsChanged: 'Traits Changed',
+  eventsMoved: 'Events Moved',
+  personMerged: 'Person Merged',
   adImpression: 'Ad Impression',
   offerRedeemed: 'Offer Redeemed',
+  /** `{list}`: a person was put on a static list, or taken off it. */
+  listJoined: 'List Joined',
+  listLeft: 'List Left',
 } as const;
 
 export interface OrderLine {

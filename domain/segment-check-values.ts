@@ -44,6 +44,17 @@ export function checkText(value: unknown, path: Path, what: string, fault: Fault
   );
 }
 
+export function checkRange(
+  value: unknown,
+  [low, high]: readonly [number, number],
+  path: Path,
+  fault: Fault,
+): void {
+  if (isNumber(value) && value >= low && value <= high) return;
+  const found = value === undefined ? 'is missing' : `is ${show(value)}`;
+  fault(path, `${found}; expected a number from ${low} to ${high}.`);
+}
+
 export function checkNumber(value: unknown, path: Path, fault: Fault): void {
   if (!isNumber(value))
     fault(path, `${value === undefined ? 'is missing' : `is ${show(value)}`}; expected a number.`);

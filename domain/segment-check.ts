@@ -1,10 +1,18 @@
+import { FEATURES } from './features.ts';
 import { LIMITS } from './limits.ts';
 import { didYouMean } from './problem.ts';
 import {
+  checkEvent,
+  checkNever,
+  checkSequence,
+  checkTest,
+  checkZone,
+  ORDERS,
+} from './segment-check-events.ts';
+import {
   checkKeys,
-  checkList,
   checkNumber,
-  checkSpan,
+  checkRange,
   checkText,
   checkTexts,
   checkWord,
@@ -19,26 +27,35 @@ import { BUILT_IN_TRAITS, isBuiltInTrait, type TraitKind } from './segment-terms
 
 /**
  * What is wrong with a segment, a sentence each. A segment has no tag that names its kind, so a validator would say
- * "matches none of seven"; this finds the kind by its field first, and then says what is wrong with that kind.
+ * "matches none of sixteen"; this finds the kind by its field first, and then says what is wrong with that kind.
  */
 
-const ORDERS = ['eq', 'ne', 'lt', 'le', 'gt', 'ge'] as const;
-const COMPARISONS = [...ORDERS, 'in', 'contains', 'exists'] as const;
+const WINDOW = ['where', 'within', 'since', 'before', 'zone'] as const;
 const FIELDS = {
   all: ['all'],
   any: ['any'],
   not: ['not'],
   trait: ['trait', 'is', 'value'],
-  event: ['event', 'measure', 'of', 'within', 'where', 'is', 'value'],
+  event: ['event', 'measure', 'of', ...WINDOW, 'is', 'value'],
+  never: ['never', ...WINDOW],
+  sequence: ['sequence', ...WINDOW.slice(1)],
+  timeSince: ['timeSince', 'is', 'value', 'zone'],
+  anniversary: ['anniversary', 'daysBefore', 'daysAfter', 'zone'],
+  place: ['place'],
+  feature: ['feature', 'is', 'value'],
   score: ['score', 'is', 'value'],
   cluster: ['cluster'],
+  segment: ['segment'],
+  list: ['list'],
+  random: ['random', 'percent', 'from'],
 } as const;
 type Kind = keyof typeof FIELDS;
 const KINDS = Object.keys(FIELDS) as Kind[];
-const WHERE = ['category', 'sku', 'campaign'] as const;
 
 /** More clauses than that are a list of people, not a segment; each is an aggregate of the query. */
 const CLAUSES_MAX = 200;
+/** Half a year: of two anniversaries the nearer one is meant. */
+const ANNIVERSARY_DAYS_MAX = 182;
 
 /** Tells `fault` of everything that keeps `input` from being a segment. */
 export function findFaults(input: unknown, fault: Fault): void {
@@ -88,52 +105,34 @@ function checkNode(input: unknown, path: Path, depth: number, fault: Fault): num
   return 1;
 }
 
-const CHECKS = { trait: checkTrait, event: checkEvent, score: checkScore, cluster: checkCluster };
+const CHECKS: Record<Exclude<Kind, 'all' | 'any' | 'not'>, typeof checkTrait> = {
+  trait: checkTrait,
+  event: checkEvent,
+  never: checkNever,
+  sequence: checkSequence,
+  timeSince: checkTimeSince,
+  anniversary: checkAnniversary,
+  place: checkPlace,
+  feature: checkFeature,
+  score: checkScore,
+  cluster: (clause, path, fault) => checkTexts(clause.cluster, [...path, 'cluster'], fault),
+  segment: (clause, path, fault) =>
+    checkText(clause.segment, [...path, 'segment'], 'the name of a segment', fault),
+  list: (clause, path, fault) =>
+    checkText(clause.list, [...path, 'list'], 'the name of a list', fault),
+  random: checkRandom,
+};
 
 function checkTrait(clause: Fields, path: Path, fault: Fault): void {
   checkText(clause.trait, [...path, 'trait'], 'the name of a trait', fault);
-  if (!checkWord(clause.is, COMPARISONS, [...path, 'is'], fault)) return;
-  if (typeof clause.trait === 'string') checkKind(clause.trait, clause, path, fault);
-  const at = [...path, 'value'];
-  const { is, value } = clause;
-  const type = typeof value;
-  if (is === 'exists') {
-    if (value !== undefined && type !== 'boolean') {
-      fault(
-        at,
-        `is ${show(value)}; expected true, false or nothing, since "exists" compares nothing.`,
-      );
-    }
-    return;
-  }
-  if (is === 'in') {
-    checkList(
-      value,
-      at,
-      (item) => typeof item === 'string' || isNumber(item),
-      'texts or numbers',
-      fault,
-    );
-  } else if (is === 'contains') {
-    if (type !== 'string' || value === '')
-      fault(at, `is ${show(value)}; expected a text to look for.`);
-  } else if (is === 'eq' || is === 'ne') {
-    if (type !== 'string' && type !== 'boolean' && !isNumber(value)) {
-      fault(at, `is ${show(value)}; expected a text, a number, true or false.`);
-    }
-  } else if (type !== 'string' && !isNumber(value)) {
-    fault(at, `is ${show(value)}; expected a number, or a text such as "2026-12-01".`);
-  }
+  const fine = checkTest(clause, path, fault);
+  if (fine && typeof clause.trait === 'string') checkKind(clause.trait, clause, path, fault);
 }
 
 /** A built-in trait has one kind of value; asking it for another would silently match nobody. */
 function checkKind(trait: string, clause: Fields, path: Path, fault: Fault): void {
   if (!isBuiltInTrait(trait)) {
-    // `timezone` would be a trait of the shop's own, and match nobody.
-    const known = Object.keys(BUILT_IN_TRAITS);
-    const plain = (text: string): string => text.toLowerCase().replaceAll(/[^a-z]/g, '');
-    const meant = known.find((name) => plain(name) === plain(trait));
-    if (meant) fault([...path, 'trait'], `is "${trait}"; did you mean "${meant}"?`);
+    checkTraitName(trait, [...path, 'trait'], fault);
     return;
   }
   const kind: TraitKind = BUILT_IN_TRAITS[trait];
@@ -154,52 +153,82 @@ function checkKind(trait: string, clause: Fields, path: Path, fault: Fault): voi
   }
 }
 
-function checkEvent(clause: Fields, path: Path, fault: Fault): void {
-  checkText(
-    clause.event,
-    [...path, 'event'],
-    'the name of an event such as "Order Completed"',
-    fault,
-  );
-  const { measure = 'count' } = clause;
-  checkWord(measure, ['count', 'sum', 'recency'], [...path, 'measure'], fault);
-  if (clause.of !== undefined) {
-    checkWord(clause.of, ['total', 'quantity'], [...path, 'of'], fault);
-    if (measure !== 'sum') {
-      fault(
-        [...path, 'of'],
-        `needs the measure "sum"; expected it to be left out of a ${show(measure)}.`,
-      );
-    }
-  }
-  if (clause.within !== undefined) checkSpan(clause.within, [...path, 'within'], fault);
-  checkWhere(clause.where, [...path, 'where'], fault);
+/** `timezone` would be a trait of the shop's own, and match nobody. */
+function checkTraitName(trait: string, path: Path, fault: Fault): void {
+  const known = [...Object.keys(BUILT_IN_TRAITS), 'createdAt'];
+  const plain = (text: string): string => text.toLowerCase().replaceAll(/[^a-z]/g, '');
+  const meant = known.find((name) => plain(name) === plain(trait));
+  if (meant && meant !== trait) fault(path, `is "${trait}"; did you mean "${meant}"?`);
+}
+
+function checkTimeSince(clause: Fields, path: Path, fault: Fault): void {
+  const at = [...path, 'timeSince'];
+  checkText(clause.timeSince, at, '"createdAt" or the name of a trait that holds a date', fault);
+  if (typeof clause.timeSince === 'string') checkTraitName(clause.timeSince, at, fault);
   checkWord(clause.is, ORDERS, [...path, 'is'], fault);
-  if (measure === 'recency' && (clause.is === 'eq' || clause.is === 'ne')) {
+  if (clause.timeSince === 'createdAt' && (clause.is === 'eq' || clause.is === 'ne')) {
     fault(
       [...path, 'is'],
-      `is ${show(clause.is)}; expected lt, le, gt or ge, since days since the last one are no whole number.`,
+      `is ${show(clause.is)}; expected lt, le, gt or ge, since days since an instant are no whole number.`,
     );
   }
   checkNumber(clause.value, [...path, 'value'], fault);
-  if (measure === 'count' && isNumber(clause.value) && !Number.isInteger(clause.value)) {
-    fault(
-      [...path, 'value'],
-      `is ${clause.value}; expected a whole number, since events are counted.`,
-    );
-  }
+  checkZone(clause, path, fault);
 }
 
-function checkWhere(where: unknown, path: Path, fault: Fault): void {
-  if (where === undefined) return;
-  if (!isFields(where)) {
-    fault(path, `is ${show(where)}; expected an object with ${WHERE.join(', ')}.`);
+function checkAnniversary(clause: Fields, path: Path, fault: Fault): void {
+  const at = [...path, 'anniversary'];
+  checkText(clause.anniversary, at, '"createdAt" or the name of a trait that holds a date', fault);
+  if (typeof clause.anniversary === 'string') checkTraitName(clause.anniversary, at, fault);
+  for (const field of ['daysBefore', 'daysAfter'] as const) {
+    const value = clause[field];
+    if (value === undefined) continue;
+    const whole = isNumber(value) && Number.isInteger(value);
+    if (!whole || value < 0 || value > ANNIVERSARY_DAYS_MAX) {
+      fault(
+        [...path, field],
+        `is ${show(value)}; expected a whole number of days from 0 to ${ANNIVERSARY_DAYS_MAX}.`,
+      );
+    }
+  }
+  checkZone(clause, path, fault);
+}
+
+function checkPlace(clause: Fields, path: Path, fault: Fault): void {
+  const { place } = clause;
+  const at = [...path, 'place'];
+  const known = ['country', 'region', 'city', 'near'] as const;
+  if (!isFields(place) || Object.keys(place).length === 0) {
+    fault(at, `is ${show(place)}; expected an object with some of ${known.join(', ')}.`);
     return;
   }
-  checkKeys(where, WHERE, path, fault);
-  for (const name of WHERE) {
-    if (where[name] !== undefined) checkTexts(where[name], [...path, name], fault);
+  checkKeys(place, known, at, fault);
+  for (const field of ['country', 'region', 'city'] as const) {
+    if (place[field] !== undefined) checkTexts(place[field], [...at, field], fault);
   }
+  if (place.near === undefined) return;
+  const near = [...at, 'near'];
+  if (!isFields(place.near)) {
+    fault(near, `is ${show(place.near)}; expected an object with latitude, longitude, km.`);
+    return;
+  }
+  checkKeys(place.near, ['latitude', 'longitude', 'km'], near, fault);
+  checkRange(place.near.latitude, [-90, 90], [...near, 'latitude'], fault);
+  checkRange(place.near.longitude, [-180, 180], [...near, 'longitude'], fault);
+  checkRange(place.near.km, [0, 20_100], [...near, 'km'], fault);
+}
+
+function checkFeature(clause: Fields, path: Path, fault: Fault): void {
+  const { feature } = clause;
+  const at = [...path, 'feature'];
+  if (typeof feature !== 'string' || !FEATURES.has(feature)) {
+    const near = typeof feature === 'string' ? didYouMean(feature, [...FEATURES.keys()]) : null;
+    const known = [...FEATURES.keys()].join(', ');
+    const expected = near ? `did you mean "${near}"?` : `expected one of ${known}.`;
+    fault(at, `is ${show(feature)}; ${expected}`);
+  }
+  checkWord(clause.is, ORDERS, [...path, 'is'], fault);
+  checkNumber(clause.value, [...path, 'value'], fault);
 }
 
 function checkScore(clause: Fields, path: Path, fault: Fault): void {
@@ -208,8 +237,17 @@ function checkScore(clause: Fields, path: Path, fault: Fault): void {
   checkNumber(clause.value, [...path, 'value'], fault);
 }
 
-function checkCluster(clause: Fields, path: Path, fault: Fault): void {
-  checkTexts(clause.cluster, [...path, 'cluster'], fault);
+function checkRandom(clause: Fields, path: Path, fault: Fault): void {
+  checkText(clause.random, [...path, 'random'], 'a name that draws the share', fault);
+  checkRange(clause.percent, [0, 100], [...path, 'percent'], fault);
+  if (clause.from === undefined) return;
+  checkRange(clause.from, [0, 100], [...path, 'from'], fault);
+  if (isNumber(clause.from) && isNumber(clause.percent) && clause.from + clause.percent > 100) {
+    fault(
+      [...path, 'percent'],
+      `reaches ${clause.from + clause.percent} with "from"; expected at most 100 together.`,
+    );
+  }
 }
 
 function suggestKind(fields: Fields): string {

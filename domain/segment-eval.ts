@@ -1,7 +1,26 @@
 import { MS_PER_DAY } from './clock.ts';
+import { FEATURES, featureOf } from './features.ts';
 import type { TraitValue } from './records.ts';
-import type { Comparison, EventClause, Segment, TraitClause } from './segment.ts';
-import { isBuiltInTrait, listOf, nodeOf, rowFilterOf } from './segment-terms.ts';
+import { compare, compareValues } from './segment-compare.ts';
+import { type EventView, isListed, measureEvent, stepsDone } from './segment-eval-events.ts';
+import { drawOf } from './segment-hash.ts';
+import type {
+  AnniversaryClause,
+  PlaceClause,
+  RandomClause,
+  Segment,
+  TimeSinceClause,
+} from './segment.ts';
+import {
+  anniversaryDay,
+  type CivilDate,
+  dateIn,
+  dayNumber,
+  localDay,
+  zoneOf,
+} from './segment-time.ts';
+import { isBuiltInTrait, type LeafNode, listOf, meaningOf, nodeOf } from './segment-terms.ts';
+import type { Measured } from './segment-words.ts';
 import type { WarehousePerson, WarehouseRow } from './warehouse-rows.ts';
 
 /** All that a segment can ask of one person. */
@@ -13,63 +32,103 @@ export interface PersonFacts {
   readonly cluster: string | null;
 }
 
-/** Whether the person is in the segment at `nowMs`: the same answer as the warehouse gives, without it. */
-export function matchesSegment(segment: Segment, facts: PersonFacts, nowMs: number): boolean {
+/** What a segment means in this shop. */
+export interface ShopContext {
+  /** IANA name of the shop's own time zone. */
+  readonly timeZone: string;
+}
+export const DEFAULT_SHOP: ShopContext = { timeZone: 'UTC' };
+
+/**
+ * Whether the person is in the segment at `nowMs`: the same answer as the warehouse gives, without it.
+ * @throws KairosError SEGMENT_UNKNOWN where a reference to another segment was not resolved
+ */
+export function matchesSegment(
+  segment: Segment,
+  facts: PersonFacts,
+  nowMs: number,
+  shop: ShopContext = DEFAULT_SHOP,
+): boolean {
   const node = nodeOf(segment);
   switch (node.kind) {
     case 'all':
-      return node.parts.every((part) => matchesSegment(part, facts, nowMs));
+      return node.parts.every((part) => matchesSegment(part, facts, nowMs, shop));
     case 'any':
-      return node.parts.some((part) => matchesSegment(part, facts, nowMs));
+      return node.parts.some((part) => matchesSegment(part, facts, nowMs, shop));
     case 'not':
-      return !matchesSegment(node.part, facts, nowMs);
-    case 'trait':
-      return matchesTrait(node.clause, traitOf(facts.person, node.clause.trait));
-    case 'event': {
-      const measured = measureEvent(node.clause, facts.rows, nowMs);
-      return measured !== null && compare(measured, node.clause.is, node.clause.value);
-    }
-    case 'score': {
-      const score = newestScore(facts, node.clause.score, nowMs);
-      return score !== null && compare(score, node.clause.is, node.clause.value);
-    }
-    case 'cluster':
-      return facts.cluster !== null && listOf(node.clause.cluster)!.includes(facts.cluster);
+      return !matchesSegment(node.part, facts, nowMs, shop);
+    case 'segment':
+      return matchesSegment(meaningOf(node.clause), facts, nowMs, shop);
+    case 'leaf':
+      return answerClause(node.leaf, facts, nowMs, shop).holds;
     default:
       return node satisfies never;
   }
 }
 
-/** The number that an event clause compares; null for the recency of what never happened. */
-export function measureEvent(
-  clause: EventClause,
-  rows: readonly WarehouseRow[],
-  nowMs: number,
-): number | null {
-  const filter = rowFilterOf(clause);
-  const since = filter.withinMs === undefined ? -Infinity : nowMs - filter.withinMs;
-  const among = (list: readonly string[] | undefined, value: string): boolean =>
-    list === undefined || list.includes(value);
-  const found = rows.filter(
-    (row) =>
-      row.type === filter.type &&
-      row.atMs < nowMs &&
-      row.atMs >= since &&
-      !row.machine &&
-      among(filter.category, row.category) &&
-      among(filter.sku, row.sku) &&
-      among(filter.campaign, row.campaign),
-  );
-  if (clause.measure === 'recency') {
-    if (found.length === 0) return null;
-    return (nowMs - Math.max(...found.map((row) => row.atMs))) / MS_PER_DAY;
+/** Whether one clause holds, and what was measured of the person. */
+export function answerClause(
+  node: LeafNode,
+  facts: PersonFacts,
+  atMs: number,
+  shop: ShopContext = DEFAULT_SHOP,
+): { holds: boolean; measured: Measured } {
+  // Times of facts are whole milliseconds; the shop's clock may give fractions.
+  const nowMs = Math.ceil(atMs);
+  const { person, rows } = facts;
+  const view: EventView = {
+    rows,
+    nowMs,
+    personZone: person.timeZone,
+    shopZone: shop.timeZone,
+  };
+  const compared = (measured: number | null, is: Parameters<typeof compare>[1], value: number) => ({
+    holds: measured !== null && !Number.isNaN(measured) && compare(measured, is, value),
+    measured: measured !== null && Number.isNaN(measured) ? null : measured,
+  });
+  switch (node.kind) {
+    case 'trait': {
+      const measured = traitOf(person, node.clause.trait);
+      return { holds: compareValues(node.clause.is, measured, node.clause.value), measured };
+    }
+    case 'event': {
+      const measured = measureEvent(node.clause, view);
+      return { holds: compareValues(node.clause.is, measured, node.clause.value), measured };
+    }
+    case 'sequence': {
+      const measured = stepsDone(node.clause, view);
+      return { holds: measured === node.clause.sequence.length, measured };
+    }
+    case 'timeSince':
+      return compared(timeSince(node.clause, view, person), node.clause.is, node.clause.value);
+    case 'anniversary':
+      return anniversary(node.clause, view, person);
+    case 'place':
+      return place(node.clause, person);
+    case 'feature': {
+      const { feature, is, value } = node.clause;
+      return compared(featureOf(FEATURES.get(feature)!, rows, nowMs), is, value);
+    }
+    case 'score': {
+      const score = newestScore(facts, node.clause.score, nowMs);
+      return compared(score, node.clause.is, node.clause.value);
+    }
+    case 'cluster': {
+      const measured = facts.cluster;
+      return {
+        holds: measured !== null && listOf(node.clause.cluster)!.includes(measured),
+        measured,
+      };
+    }
+    case 'list': {
+      const measured = isListed(node.clause, view);
+      return { holds: measured === true, measured };
+    }
+    case 'random':
+      return random(node.clause, person.personId);
+    default:
+      return node satisfies never;
   }
-  if (clause.measure === 'sum') {
-    const of = clause.of === 'quantity' ? 'quantity' : 'amount';
-    const total = filter.sign * found.reduce((sum, row) => sum + row[of], 0);
-    return of === 'amount' ? total / 100 : total;
-  }
-  return filter.byOrder ? new Set(found.map((row) => row.eventId)).size : found.length;
 }
 
 export function newestScore(facts: PersonFacts, model: string, nowMs: number): number | null {
@@ -88,52 +147,89 @@ export function traitOf(person: WarehousePerson, name: string): TraitValue {
   return value === '' ? null : value;
 }
 
-export function matchesTrait(clause: TraitClause, actual: TraitValue): boolean {
-  const wanted = clause.value;
-  if (clause.is === 'exists') return (actual !== null) === (wanted !== false);
-  if (actual === null || wanted === undefined) return false;
-  if (clause.is === 'in') return Array.isArray(wanted) && wanted.includes(actual);
-  if (clause.is === 'eq') return actual === wanted;
-  if (clause.is === 'ne') return actual !== wanted;
-  if (clause.is === 'contains') {
-    return typeof actual === 'string' && typeof wanted === 'string' && actual.includes(wanted);
-  }
-  if (typeof actual === 'number' && typeof wanted === 'number') {
-    return compare(actual, clause.is, wanted);
-  }
-  if (typeof actual === 'string' && typeof wanted === 'string') {
-    return compare(compareText(actual, wanted), clause.is, 0);
-  }
-  return false;
+function timeSince(
+  clause: TimeSinceClause,
+  view: EventView,
+  person: WarehousePerson,
+): number | null {
+  if (clause.timeSince === 'createdAt') return (view.nowMs - person.createdAtMs) / MS_PER_DAY;
+  const date = dateIn(traitOf(person, clause.timeSince));
+  if (!date) return null;
+  const zone = zoneOf(clause.zone, view.personZone, view.shopZone);
+  return localDay(view.nowMs, zone) - dayNumber(date.year, date.month, date.day)!;
 }
 
-type Order = Exclude<Comparison, 'in' | 'contains' | 'exists'>;
-
-function compare(actual: number, is: Order, wanted: number): boolean {
-  switch (is) {
-    case 'eq':
-      return actual === wanted;
-    case 'ne':
-      return actual !== wanted;
-    case 'lt':
-      return actual < wanted;
-    case 'le':
-      return actual <= wanted;
-    case 'gt':
-      return actual > wanted;
-    case 'ge':
-      return actual >= wanted;
-    default:
-      return is satisfies never;
-  }
+/** The date whose anniversaries are meant; null where it is not known. */
+export function anniversaryDate(
+  clause: AnniversaryClause,
+  person: WarehousePerson,
+  shopZone: string,
+): CivilDate | null {
+  if (clause.anniversary !== 'createdAt') return dateIn(traitOf(person, clause.anniversary));
+  const created = new Date(localDay(person.createdAtMs, shopZone) * MS_PER_DAY);
+  return dateIn(created.toISOString());
 }
 
-/** By code points, which is the order of UTF-8 bytes and thus the warehouse's; `<` would go by UTF-16 units. */
-function compareText(left: string, right: string): number {
-  const [a, b] = [Array.from(left), Array.from(right)];
-  for (let index = 0; index < Math.min(a.length, b.length); index += 1) {
-    const difference = a[index]!.codePointAt(0)! - b[index]!.codePointAt(0)!;
-    if (difference !== 0) return difference;
-  }
-  return a.length - b.length;
+function anniversary(
+  clause: AnniversaryClause,
+  view: EventView,
+  person: WarehousePerson,
+): { holds: boolean; measured: Measured } {
+  const date = anniversaryDate(clause, person, view.shopZone);
+  if (!date) return { holds: false, measured: null };
+  const today = localDay(view.nowMs, zoneOf(clause.zone, view.personZone, view.shopZone));
+  const thisYear = new Date(today * MS_PER_DAY).getUTCFullYear();
+  const { daysBefore = 0, daysAfter = 0 } = clause;
+  const holds = [thisYear - 1, thisYear, thisYear + 1].some((year) => {
+    const day = anniversaryDay(date, year);
+    return year > date.year && day - daysBefore <= today && today <= day + daysAfter;
+  });
+  const two = (n: number): string => String(n).padStart(2, '0');
+  return { holds, measured: `${date.year}-${two(date.month)}-${two(date.day)}` };
+}
+
+function place(
+  { place: wanted }: PlaceClause,
+  person: WarehousePerson,
+): { holds: boolean; measured: Measured } {
+  const found = ['country', 'region', 'city'].map((name) => traitOf(person, name));
+  const texts = found.map((text) => (typeof text === 'string' ? text : ''));
+  const among = [wanted.country, wanted.region, wanted.city].every(
+    (list, index) =>
+      list === undefined || (texts[index] !== '' && listOf(list)!.includes(texts[index]!)),
+  );
+  const km = wanted.near ? distanceKm(person, wanted.near) : null;
+  const near = wanted.near === undefined || (km !== null && km <= wanted.near.km);
+  return {
+    holds: among && near,
+    measured: wanted.near ? km : texts.filter(Boolean).join(', ') || null,
+  };
+}
+
+/** The earth's mean radius (IUGG), of a sphere that is wrong by at most 0.6 %. */
+export const EARTH_KM = 6_371.0088;
+
+function distanceKm(
+  person: WarehousePerson,
+  to: { latitude: number; longitude: number },
+): number | null {
+  const [latitude, longitude] = [traitOf(person, 'latitude'), traitOf(person, 'longitude')];
+  if (typeof latitude !== 'number' || typeof longitude !== 'number') return null;
+  const half = (degrees: number): number => Math.sin((degrees * Math.PI) / 360) ** 2;
+  const cosine = (degrees: number): number => Math.cos((degrees * Math.PI) / 180);
+  const a =
+    half(latitude - to.latitude) +
+    cosine(to.latitude) * cosine(latitude) * half(longitude - to.longitude);
+  return 2 * EARTH_KM * Math.asin(Math.min(1, Math.sqrt(a)));
+}
+
+/** A share of a name in hundredths of a percent, as draws come. */
+export function shareOf({ percent, from = 0 }: RandomClause): { from: number; to: number } {
+  return { from: Math.round(from * 100), to: Math.round((from + percent) * 100) };
+}
+
+function random(clause: RandomClause, personId: number): { holds: boolean; measured: Measured } {
+  const draw = drawOf(clause.random, personId);
+  const { from, to } = shareOf(clause);
+  return { holds: draw >= from && draw < to, measured: draw / 100 };
 }

@@ -24,7 +24,31 @@ export interface WarehouseRow {
   rating: number;
   /** An open or a click by a scanner or a proxy: kept, but it counts nowhere. */
   machine: boolean;
+  /** The event's properties that have no column of their own: text, numbers and flags. */
+  properties: Readonly<Record<string, string | number | boolean>>;
 }
+
+/** Properties that stand in columns, or that nobody can ask for. */
+const IN_COLUMNS: ReadonlySet<string> = new Set([
+  'category',
+  'sku',
+  'orderId',
+  'campaign',
+  'total',
+  'quantity',
+  'rating',
+  'machine',
+  'products',
+  'list',
+  'email',
+  'name',
+  'firstName',
+  'lastName',
+  'phone',
+  'address',
+]);
+const OWN_PROPERTIES_MAX = 50;
+const OWN_TEXT_MAX = 200;
 
 /** An event of the log as the projector hands it over. */
 export interface EventOfLog {
@@ -56,7 +80,8 @@ export function eventToRows(event: EventOfLog): WarehouseRow[] {
     eventId: event.id,
     line: 0,
     type: event.type,
-    category: textOf(properties.category),
+    // A list's name stands where the table's order finds it fast.
+    category: textOf(isListEvent(event.type) ? properties.list : properties.category),
     atMs: Math.floor(event.atMs),
     personId: event.personId ?? 0,
     sku: textOf(properties.sku),
@@ -66,11 +91,36 @@ export function eventToRows(event: EventOfLog): WarehouseRow[] {
     quantity: quantity <= QUANTITY_MAX ? quantity : 0,
     rating: ratingOf(properties.rating),
     machine: properties.machine === true,
+    properties: ownPropertiesOf(properties),
   };
   return [
     whole,
     ...lines.map((line, index) => ({ ...whole, ...line, line: index + 1, rating: 0 })),
   ];
+}
+
+export function isListEvent(type: string): boolean {
+  return type === EVENT.listJoined || type === EVENT.listLeft;
+}
+
+/** What a shop's own properties may be asked for; a text with an @ may be an address, which must not stand here. */
+function ownPropertiesOf(
+  properties: EventOfLog['properties'],
+): Record<string, string | number | boolean> {
+  const own: [string, string | number | boolean][] = [];
+  for (const [name, value] of Object.entries(properties)) {
+    if (IN_COLUMNS.has(name) || name.length > OWN_TEXT_MAX) continue;
+    const isText =
+      typeof value === 'string' && value.length <= OWN_TEXT_MAX && !value.includes('@');
+    if (
+      isText ||
+      typeof value === 'boolean' ||
+      (typeof value === 'number' && Number.isFinite(value))
+    )
+      own.push([name, value as string | number | boolean]);
+    if (own.length === OWN_PROPERTIES_MAX) break;
+  }
+  return Object.fromEntries(own);
 }
 
 type LinePart = Pick<WarehouseRow, 'type' | 'category' | 'sku' | 'amount' | 'quantity'>;

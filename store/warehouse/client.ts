@@ -75,6 +75,12 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
     } finally {
       await first.close();
     }
+    // A table of an earlier version: all of it is in the log, and `recover` copies it again.
+    const [old] = await query<{ n: number }>(
+      `SELECT count() AS n FROM system.columns WHERE database = {database:String} AND table = 'event'`,
+      { database },
+    );
+    if (old!.n > 0 && old!.n !== EVENT_COLUMNS.length) await command('DROP TABLE event SYNC');
     for (const statement of CREATE_TABLES) await command(statement);
   };
   return {

@@ -1,10 +1,9 @@
 import { MS_PER_DAY } from '../../domain/clock.ts';
-import { assert } from '../../domain/errors.ts';
 import { type Feature, ORDER_FEATURES, RFM_FEATURES } from '../../domain/features.ts';
 import { EVENT } from '../../domain/records.ts';
 import type { Warehouse } from './client.ts';
 import type { QueryParams } from './connection.ts';
-import { BoundParams } from './segment-clauses.ts';
+import { BoundParams } from './bound-params.ts';
 
 /** What was known of people at a moment: a matrix with named columns (see `models/matrix.ts`), and whose row is whose. */
 export interface FeatureTable {
@@ -102,26 +101,22 @@ export function compileFeatures(
   options: FeatureOptions,
 ): { sql: string; params: QueryParams } {
   const params = new BoundParams();
-  const instant = (ms: number): string =>
-    `fromUnixTimestamp64Milli(${params.add('Int64', Math.floor(ms))}, 'UTC')`;
-  const asOf = instant(options.asOfMs);
+  const asOfMs = Math.floor(options.asOfMs);
+  const instant = (ms: number): string => params.instant(Math.floor(ms));
+  const asOf = instant(asOfMs);
   const aggregates = new Map<string, string>();
-  const expressions = features.map(({ name }) => {
-    const make = EXPRESSIONS.get(name);
-    assert(make, `no SQL for the feature ${name}`);
-    return make({
-      asOf,
-      days: (ms) =>
-        `((${params.add('Int64', Math.floor(options.asOfMs))} - ${ms}) / ${MS_PER_DAY})`,
+  const expressions = features.map((feature) =>
+    featureSql(feature, {
+      params,
+      asOfMs,
+      rows: (condition) => condition || '1',
       aggregate(expression) {
         const known = aggregates.get(expression) ?? `a${aggregates.size}`;
         aggregates.set(expression, known);
         return `e.${known}`;
       },
-      since: (span) => instant(options.asOfMs - span * MS_PER_DAY),
-      type: (name) => `type = ${params.add('String', name)}`,
-    });
-  });
+    }),
+  );
   const only =
     options.personIds === undefined
       ? ''
@@ -156,80 +151,48 @@ SETTINGS join_use_nulls = 0, output_format_json_quote_denormals = 0`;
   return { sql, params: params.values };
 }
 
-/** What a feature's expression is made of. */
-interface FeatureContext {
-  asOf: string;
-  /** Days from a time in milliseconds to the moment. */
-  days: (ms: string) => string;
+/** Where a feature's aggregates go. */
+export interface FeatureContext {
+  readonly params: BoundParams;
+  readonly asOfMs: number;
+  /** A condition on the rows of a person's events (no lines of orders) as the query at hand needs it; '' is all. */
+  readonly rows: (condition: string) => string;
   /** The name under which an aggregate of a person's events before the moment is found. */
-  aggregate: (expression: string) => string;
-  /** The time that many days before the moment. */
-  since: (days: number) => string;
-  type: (name: string) => string;
-}
-type Expression = (context: FeatureContext) => string;
-
-const WINDOWS = [
-  ['30d', 30],
-  ['90d', 90],
-  ['365d', 365],
-  ['All', Infinity],
-] as const;
-
-const ordered = ({ aggregate, type }: FeatureContext): string =>
-  aggregate(`countIf(${type(EVENT.orderCompleted)})`);
-const orderTime = ({ aggregate, type }: FeatureContext, pick: 'maxIf' | 'minIf'): string =>
-  aggregate(`toUnixTimestamp64Milli(${pick}(at, ${type(EVENT.orderCompleted)}))`);
-const spent = ({ aggregate, type }: FeatureContext): string =>
-  `toFloat64(${aggregate(`sumIf(amount, ${type(EVENT.orderCompleted)})`)})`;
-const recency: Expression = (context) =>
-  `if(${ordered(context)} = 0, nan, ${context.days(orderTime(context, 'maxIf'))})`;
-
-function windowed(
-  name: string,
-  condition: string,
-  event: string,
-  of: 'count' | 'amount' = 'count',
-): [string, Expression][] {
-  return WINDOWS.map(([window, days]) => [
-    name + window,
-    ({ aggregate, since, type }) => {
-      const within = Number.isFinite(days) ? ` AND at >= ${since(days)}` : '';
-      const rows = `${type(event)}${condition}${within}`;
-      return of === 'count'
-        ? aggregate(`countIf(${rows})`)
-        : `toFloat64(${aggregate(`sumIf(amount, ${rows})`)})`;
-    },
-  ]);
+  readonly aggregate: (expression: string) => string;
 }
 
-/** An open or a click of a scanner is no sign of interest. */
-const HUMAN = ' AND machine = 0';
-
-/** A feature's name says its window; `domain/features.ts` says what it means. */
-const EXPRESSIONS: ReadonlyMap<string, Expression> = new Map<string, Expression>([
-  ['recencyDays', recency],
-  [
-    'tenureDays',
-    ({ aggregate, days }) =>
-      `if(${aggregate('count()')} = 0, nan, ${days(aggregate('toUnixTimestamp64Milli(min(at))'))})`,
-  ],
-  [
-    'gapDays',
-    (context) =>
-      `if(${ordered(context)} < 2, nan, (${orderTime(context, 'maxIf')} - ${orderTime(context, 'minIf')}) / ${MS_PER_DAY} / (${ordered(context)} - 1))`,
-  ],
-  [
-    'basketAll',
-    (context) => `if(${ordered(context)} = 0, nan, ${spent(context)} / ${ordered(context)})`,
-  ],
-  ['orders', ordered],
-  ['revenue', (context) => `greatest(${spent(context)}, 0)`],
-  ...windowed('orders', '', EVENT.orderCompleted),
-  ...windowed('revenue', '', EVENT.orderCompleted, 'amount'),
-  ...windowed('views', '', EVENT.productViewed),
-  ...windowed('carts', '', EVENT.productAdded),
-  ...windowed('refunds', '', EVENT.orderRefunded),
-  ...windowed('opens', HUMAN, EVENT.emailOpened),
-  ...windowed('clicks', HUMAN, EVENT.emailClicked),
-]);
+/** A feature in SQL by its formula, over events before the moment; NaN where it is missing. */
+export function featureSql(
+  { formula, windowDays }: Feature,
+  { params, asOfMs, rows, aggregate }: FeatureContext,
+): string {
+  const human = formula.kind === 'count' && formula.human === true;
+  const found = rows(
+    [
+      ...(formula.event === null ? [] : [`type = ${params.add('String', formula.event)}`]),
+      // An open or a click of a scanner is no sign of interest.
+      ...(human ? ['machine = 0'] : []),
+      ...(windowDays === null ? [] : [`at >= ${params.instant(asOfMs - windowDays * MS_PER_DAY)}`]),
+    ].join(' AND '),
+  );
+  const count = (): string => aggregate(`countIf(${found})`);
+  const time = (pick: 'maxIf' | 'minIf'): string =>
+    aggregate(`toUnixTimestamp64Milli(${pick}(at, ${found}))`);
+  const sum = (): string => `toFloat64(${aggregate(`sumIf(amount, ${found})`)})`;
+  switch (formula.kind) {
+    case 'count':
+      return count();
+    case 'sum':
+      return formula.floor === undefined ? sum() : `greatest(${sum()}, ${formula.floor})`;
+    case 'days': {
+      const then = time(formula.from === 'first' ? 'minIf' : 'maxIf');
+      return `if(${count()} = 0, nan, ((${params.add('Int64', asOfMs)} - ${then}) / ${MS_PER_DAY}))`;
+    }
+    case 'gap':
+      return `if(${count()} < 2, nan, (${time('maxIf')} - ${time('minIf')}) / ${MS_PER_DAY} / (${count()} - 1))`;
+    case 'mean':
+      return `if(${count()} = 0, nan, ${sum()} / ${count()})`;
+    default:
+      return formula satisfies never;
+  }
+}

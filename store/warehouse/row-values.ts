@@ -1,3 +1,4 @@
+import type { TraitValue } from '../../domain/records.ts';
 import type { WarehousePerson, WarehouseRow } from '../../domain/warehouse-rows.ts';
 
 /** How rows stand in the body of an insert: in the order of these columns. */
@@ -15,6 +16,9 @@ export const EVENT_COLUMNS = [
   'quantity',
   'rating',
   'machine',
+  'text_properties',
+  'number_properties',
+  'flag_properties',
 ];
 
 /** A whole number for a DateTime64(3) is its milliseconds. */
@@ -33,7 +37,22 @@ export function eventValues(row: WarehouseRow): unknown[] {
     row.quantity,
     row.rating,
     row.machine ? 1 : 0,
+    ...mapsOf(row.properties),
   ];
+}
+
+/** Text, numbers and flags: a map per kind of value. */
+function mapsOf(values: Readonly<Record<string, TraitValue>>): [object, object, object] {
+  // Without a prototype: a shop may call a property `__proto__`.
+  const [texts, numbers, flags] = [1, 2, 3].map(
+    () => Object.create(null) as Record<string, unknown>,
+  );
+  for (const [name, value] of Object.entries(values)) {
+    if (typeof value === 'string') texts![name] = value;
+    else if (typeof value === 'number') numbers![name] = value;
+    else if (typeof value === 'boolean') flags![name] = value ? 1 : 0;
+  }
+  return [texts!, numbers!, flags!];
 }
 
 export const PERSON_COLUMNS = [
@@ -52,10 +71,6 @@ export const PERSON_COLUMNS = [
 ];
 
 export function personValues(person: WarehousePerson): unknown[] {
-  const traits = Object.entries(person.traits);
-  const ofKind = (kind: string): Record<string, unknown> =>
-    Object.fromEntries(traits.filter(([, value]) => typeof value === kind));
-  const flags = Object.entries(ofKind('boolean')).map(([name, value]) => [name, value ? 1 : 0]);
   return [
     person.personId,
     person.version,
@@ -65,9 +80,7 @@ export function personValues(person: WarehousePerson): unknown[] {
     person.locale,
     person.consent ? 1 : 0,
     person.hasAddress ? 1 : 0,
-    ofKind('string'),
-    ofKind('number'),
-    Object.fromEntries(flags),
+    ...mapsOf(person.traits),
     person.createdAtMs,
   ];
 }

@@ -27,6 +27,9 @@ const EVENT_TABLE = `CREATE TABLE IF NOT EXISTS event (
   quantity Int32,
   rating UInt8,
   machine UInt8,
+  text_properties Map(LowCardinality(String), String),
+  number_properties Map(LowCardinality(String), Float64),
+  flag_properties Map(LowCardinality(String), UInt8),
   PROJECTION by_person (SELECT * ORDER BY person_id, type, at)
 ) ENGINE = MergeTree ORDER BY (type, category, at)
 SETTINGS non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}`;

@@ -1,6 +1,7 @@
 import { KairosError } from '../../domain/errors.ts';
 import type { Segment } from '../../domain/segment.ts';
-import { clausesOf, nodeOf } from '../../domain/segment-terms.ts';
+import { DEFAULT_SHOP } from '../../domain/segment-eval.ts';
+import { leavesOf, meaningOf, nodeOf } from '../../domain/segment-terms.ts';
 import {
   type ClauseExplanation,
   explainFromAnswers,
@@ -9,6 +10,8 @@ import {
 import type { Warehouse } from './client.ts';
 import type { QueryParams } from './connection.ts';
 import { ClauseCompiler } from './segment-clauses.ts';
+import { conjunctsOf, emptyTruth, isOfEvents } from './segment-shape.ts';
+import { SegmentZones, zonesOfPeople } from './segment-zones.ts';
 
 export interface CompiledSegment {
   /** Columns `person_id` and `score` (null where no score rule asks for one). */
@@ -19,6 +22,10 @@ export interface CompiledSegment {
 export interface SegmentOptions {
   /** Shop time. What happens at or after it, people included, does not exist. */
   nowMs: number;
+  /** The shop's own time zone; UTC by default. */
+  timeZone?: string;
+  /** The time zones that people have (`zonesOfPeople`), where their wall clocks matter; all that are known by default. */
+  zones?: readonly string[];
   /** Who is left out although in the segment. */
   excluded?: readonly Segment[];
   /** Keeps people that have a score by this model, within bounds where they are given. */
@@ -30,12 +37,10 @@ export interface SegmentOptions {
 
 /** One parametrised query for the segment; nothing that a person wrote stands in its text. */
 export function compileSegment(segment: Segment, options: SegmentOptions): CompiledSegment {
-  const compiler = new ClauseCompiler(options.nowMs);
+  const compiler = compilerOf(options);
   const { params } = compiler;
-  const conditions = [
-    conditionOf(segment, compiler),
-    ...(options.excluded ?? []).map((part) => `(NOT ${conditionOf(part, compiler)})`),
-  ];
+  const wanted = [segment, ...(options.excluded ?? []).map((not): Segment => ({ not }))];
+  const { having, conditions } = conditionsOf(wanted, compiler);
   let score = "CAST(NULL, 'Nullable(Float64)')";
   if (options.score) {
     const { model, min, max } = options.score;
@@ -52,10 +57,38 @@ export function compileSegment(segment: Segment, options: SegmentOptions): Compi
       : `\nORDER BY ${best}sipHash64(person_id, ${params.add('String', options.salt ?? '')}), person_id
 LIMIT ${params.add('UInt64', options.limit)}`;
   const sql = `SELECT p.person_id AS person_id, ${score} AS score
-${sourcesOf(compiler)}
-WHERE ${conditions.join('\n  AND ')}${limit}
+${sourcesOf(compiler, { having })}
+WHERE ${conditions.length > 0 ? conditions.join('\n  AND ') : '1'}${limit}
 SETTINGS join_use_nulls = 0`;
   return { sql, params: params.values };
+}
+
+function compilerOf({
+  nowMs,
+  timeZone = DEFAULT_SHOP.timeZone,
+  zones,
+}: SegmentOptions): ClauseCompiler {
+  return new ClauseCompiler(nowMs, new SegmentZones(timeZone, zones));
+}
+
+/**
+ * What must hold, put where it costs least. Where somebody without events cannot be a member, the conditions on events
+ * are asked of the events themselves, and only who is left is looked up among the people.
+ */
+function conditionsOf(
+  wanted: readonly Segment[],
+  compiler: ClauseCompiler,
+): { having: string[] | null; conditions: string[] } {
+  const parts = wanted.flatMap(conjunctsOf);
+  const drives = parts.some((part) => isOfEvents(part) && emptyTruth(part) === false);
+  if (!drives)
+    return { having: null, conditions: parts.map((part) => conditionOf(part, compiler)) };
+  const ofEvents = parts.filter(isOfEvents);
+  const others = parts.filter((part) => !isOfEvents(part));
+  return {
+    having: ofEvents.map((part) => conditionOf(part, compiler)),
+    conditions: others.map((part) => conditionOf(part, compiler)),
+  };
 }
 
 function conditionOf(segment: Segment, compiler: ClauseCompiler): string {
@@ -67,11 +100,10 @@ function conditionOf(segment: Segment, compiler: ClauseCompiler): string {
       return joined(node.parts, 'OR', '0', compiler);
     case 'not':
       return `(NOT ${conditionOf(node.part, compiler)})`;
-    case 'trait':
-    case 'event':
-    case 'score':
-    case 'cluster':
-      return compiler.compile(node.clause).holds;
+    case 'segment':
+      return conditionOf(meaningOf(node.clause), compiler);
+    case 'leaf':
+      return compiler.compile(node.leaf).holds;
     default:
       return node satisfies never;
   }
@@ -87,25 +119,26 @@ function joined(
   return `(${parts.map((part) => conditionOf(part, compiler)).join(` ${sign} `)})`;
 }
 
-/** People, and beside each what the clauses need, from one pass over each table; `only` names one person. */
-function sourcesOf(compiler: ClauseCompiler, only = ''): string {
-  const { now } = compiler;
-  const columns = ['person_id', ...compiler.traitColumns].join(', ');
-  const sources = [
-    `FROM (SELECT ${columns} FROM person FINAL WHERE created_at < ${now}${only}) AS p`,
-  ];
-  const join = (alias: string, subquery: string): void => {
-    sources.push(`LEFT JOIN (${subquery}) AS ${alias} ON ${alias}.person_id = p.person_id`);
+interface Sources {
+  /** A condition that names one person, such as `person_id = …`; '' for everybody. */
+  only?: string;
+  /** What people's events must fulfil; null where people without events may be members. */
+  having?: readonly string[] | null;
+}
+
+/** People, and beside each what the clauses need, from one pass over each table. */
+function sourcesOf(compiler: ClauseCompiler, { only = '', having = null }: Sources): string {
+  const { now, events } = compiler;
+  const restricted = only === '' ? '' : ` AND ${only}`;
+  const columns = [...new Set(['person_id', ...compiler.traitColumns])].join(', ');
+  const people = `SELECT ${columns} FROM person FINAL WHERE created_at < ${now}${restricted}`;
+  const sources = [`FROM (${people}) AS p`];
+  const join = (alias: string, subquery: string, kind = 'LEFT'): void => {
+    sources.push(`${kind} JOIN (${subquery}) AS ${alias} ON ${alias}.person_id = p.person_id`);
   };
-  if (compiler.eventColumns.size > 0) {
-    const aggregates = [...compiler.eventColumns].map(([sql, name]) => `${sql} AS ${name}`);
-    join(
-      'e',
-      `SELECT person_id, ${aggregates.join(', ')} FROM event
-  WHERE person_id != 0${only} AND at < ${now} AND machine = 0
-    AND (${[...compiler.eventConditions].join(' OR ')})
-  GROUP BY person_id`,
-    );
+  if (events.columns.size > 0) {
+    const sql = eventSource(compiler, only, having ?? []);
+    join('e', sql, having ? 'INNER' : 'LEFT');
   }
   if (compiler.models.size > 0) {
     const aggregates = [...compiler.models].map(([model, name]) => {
@@ -116,17 +149,51 @@ function sourcesOf(compiler: ClauseCompiler, only = ''): string {
     join(
       's',
       `SELECT person_id, ${aggregates.join(', ')} FROM score
-  WHERE model IN ${models} AND at < ${now}${only} GROUP BY person_id`,
+  WHERE model IN ${models} AND at < ${now}${restricted} GROUP BY person_id`,
     );
   }
   if (compiler.usesClusters) {
     join(
       'c',
       `SELECT person_id, argMax(name, version) AS name FROM person_cluster
-  WHERE at = (SELECT max(at) FROM person_cluster WHERE at < ${now})${only} GROUP BY person_id`,
+  WHERE at = (SELECT max(at) FROM person_cluster WHERE at < ${now})${restricted} GROUP BY person_id`,
     );
   }
   return sources.join('\n');
+}
+
+/** What was measured of each person's events, in one pass over those that any clause means. */
+function eventSource(compiler: ClauseCompiler, only: string, having: readonly string[]): string {
+  const { events, now } = compiler;
+  const aggregates = [...events.columns].map(([sql, name]) => `${sql} AS ${name}`);
+  const zones = events.usesZones
+    ? ` LEFT JOIN (SELECT person_id, time_zone FROM person FINAL) AS z ON z.person_id = v.person_id`
+    : '';
+  const restricted = only === '' ? '' : ` AND v.${only}`;
+  return `SELECT v.person_id AS person_id, ${aggregates.join(', ')} FROM event AS v${zones}
+  WHERE v.person_id != 0${restricted} AND at < ${now}
+    AND (${[...events.conditions].join(' OR ')})
+  GROUP BY v.person_id${having.length > 0 ? `\n  HAVING ${having.join(' AND ')}` : ''}`;
+}
+
+/** The segment's query with what it needs to know of this warehouse. */
+export async function prepareSegment(
+  warehouse: Warehouse,
+  segment: Segment,
+  options: SegmentOptions,
+): Promise<CompiledSegment> {
+  return compileSegment(segment, await withZones(warehouse, segment, options));
+}
+
+async function withZones<T extends SegmentOptions>(
+  warehouse: Warehouse,
+  segment: Segment,
+  options: T,
+): Promise<T> {
+  const leaves = [segment, ...(options.excluded ?? [])].flatMap(leavesOf);
+  const zoned = leaves.some(({ clause }) => 'zone' in clause && clause.zone === 'person');
+  if (!zoned || options.zones) return options;
+  return { ...options, zones: await zonesOfPeople(warehouse) };
 }
 
 export interface SegmentMember {
@@ -159,7 +226,7 @@ export async function previewSegment(
   sample: { personId: number; externalId: string; score: number | null }[];
   query: CompiledSegment;
 }> {
-  const query = compileSegment(segment, options);
+  const query = await prepareSegment(warehouse, segment, options);
   const [total] = await warehouse.query<{ n: number }>(
     `SELECT count() AS n FROM (${query.sql})`,
     query.params,
@@ -187,11 +254,12 @@ export async function explainSegment(
   segment: Segment,
   personId: number,
   nowMs: number,
+  shop: Pick<SegmentOptions, 'timeZone'> = {},
 ): Promise<ClauseExplanation> {
-  const compiler = new ClauseCompiler(nowMs);
-  const clauses = clausesOf(segment).map((clause) => compiler.compile(clause));
+  const compiler = compilerOf(await withZones(warehouse, segment, { ...shop, nowMs }));
+  const clauses = leavesOf(segment).map((node) => compiler.compile(node));
   const person = compiler.params.add('UInt64', personId);
-  const sources = sourcesOf(compiler, ` AND person_id = ${person}`);
+  const sources = sourcesOf(compiler, { only: `person_id = ${person}` });
   const [row] = await warehouse.query<{ holds: number[]; measured: string[] }>(
     `SELECT CAST([${clauses.map(({ holds }) => holds).join(', ')}], 'Array(UInt8)') AS holds,
        CAST([${clauses.map(({ measured }) => measured).join(', ')}], 'Array(String)') AS measured

@@ -30,7 +30,7 @@ describe('what is no segment', () => {
     ],
     [{ ...order, value: 1.5 }, 'expected a whole number, since events are counted'],
     [{ ...order, value: NaN }, '/value | The segment at /value is NaN; expected a number'],
-    [{ ...order, of: 'total' }, '/of | The segment at /of needs the measure "sum"'],
+    [{ ...order, of: 'total' }, '/of | The segment at /of needs a measure such as "sum"'],
     [
       { ...order, measure: 'recency', is: 'eq' },
       '/is | The segment at /is is "eq"; expected lt, le, gt or ge',
@@ -39,7 +39,10 @@ describe('what is no segment', () => {
       { ...order, where: { category: [] } },
       '/where/category | The segment at /where/category is an empty list',
     ],
-    [{ ...order, where: { colour: 'red' } }, '/where/colour'],
+    [
+      { ...order, where: { categry: 'red' } },
+      '/where/categry | The segment at /where/categry is no property; did you mean "category"?',
+    ],
     [{ trait: 'timezone', is: 'eq', value: 'x' }, 'is "timezone"; did you mean "timeZone"?'],
     [
       { trait: 'country', is: 'eq', value: 49 },

@@ -31,6 +31,7 @@ describe('rows of an event', () => {
       campaign: 'win-back',
       rating: 0,
       machine: false,
+      properties: {},
     };
     expect(rows).toEqual([
       {

@@ -152,6 +152,8 @@ test('labels, buyers only, and samples that are the same for the same seed', asy
         consent: true,
         hasAddress: true,
         traits: {},
+        dates: {},
+        place: {},
         older: {},
         createdAgeMs: MS_PER_DAY,
         events: [],

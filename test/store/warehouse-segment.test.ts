@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MS_PER_DAY } from '../../domain/clock.ts';
 import { checkSegment, segmentSchema } from '../../domain/segment.schema.ts';
-import { matchesSegment, type PersonFacts } from '../../domain/segment-eval.ts';
+import { matchesSegment, type PersonFacts, type ShopContext } from '../../domain/segment-eval.ts';
+import { resolvedSegment } from '../../domain/segment-references.ts';
 import { eventToRows } from '../../domain/warehouse-rows.ts';
 import type { Segment } from '../../domain/segment.ts';
 import {
@@ -12,6 +13,7 @@ import {
   segmentMembers,
 } from '../../store/warehouse/segment-sql.ts';
 import {
+  NAMED,
   personOf,
   segmentArbitrary,
   type World,
@@ -19,23 +21,26 @@ import {
 } from '../support/segment-worlds.ts';
 import { startWarehouse, type TestWarehouse } from '../support/warehouse.ts';
 
+const named = new Map(Object.entries(NAMED));
+
 let t: TestWarehouse;
 beforeAll(async () => {
   t = await startWarehouse();
 });
 afterAll(() => t.stop());
 
-/** Each world has people and three years of its own; the tables are shared, so that nothing is emptied between. */
+/** Each world has people and a week of its own; the tables are shared, so that nothing is emptied between. */
 let worlds = 0;
 
 interface Placed {
   nowMs: number;
+  shop: ShopContext;
   facts: PersonFacts[];
 }
 
 async function place(world: World): Promise<Placed> {
   worlds += 1;
-  const nowMs = Date.UTC(2000, 0, 1) + worlds * 1_100 * MS_PER_DAY;
+  const nowMs = Date.UTC(2023, 0, 1) + worlds * 7 * MS_PER_DAY + world.nowOffsetMs;
   const people = world.people.map((person, index) => ({
     ...personOf(person, worlds * 100 + index + 1, nowMs),
     source: person,
@@ -73,21 +78,24 @@ async function place(world: World): Promise<Placed> {
       ),
     ),
   ]);
-  return { nowMs, facts };
+  return { nowMs, shop: { timeZone: world.shopZone }, facts };
 }
 
-async function membersOf(segment: Segment, { nowMs, facts }: Placed): Promise<number[]> {
+async function membersOf(segment: Segment, { nowMs, shop, facts }: Placed): Promise<number[]> {
   const ids = new Set(facts.map(({ person }) => person.personId));
   const found: number[] = [];
-  for await (const batch of segmentMembers(t.warehouse, compileSegment(segment, { nowMs }))) {
+  for await (const batch of segmentMembers(
+    t.warehouse,
+    compileSegment(segment, { nowMs, ...shop }),
+  )) {
     for (const { personId } of batch) if (ids.has(personId)) found.push(personId);
   }
   return found.sort((a, b) => a - b);
 }
 
-function expectedOf(segment: Segment, { nowMs, facts }: Placed): number[] {
+function expectedOf(segment: Segment, { nowMs, shop, facts }: Placed): number[] {
   return facts
-    .filter((one) => one.person.createdAtMs < nowMs && matchesSegment(segment, one, nowMs))
+    .filter((one) => one.person.createdAtMs < nowMs && matchesSegment(segment, one, nowMs, shop))
     .map(({ person }) => person.personId);
 }
 
@@ -101,9 +109,10 @@ test('the warehouse finds the same people as the evaluator, whatever the segment
       async (world, segments) => {
         const placed = await place(world);
         await Promise.all(
-          segments.map(async (segment) => {
-            expect(checkSegment(segment).problems).toEqual([]);
-            expect(segmentSchema.safeParse(segment).success).toBe(true);
+          segments.map(async (written) => {
+            expect(checkSegment(written).problems).toEqual([]);
+            expect(segmentSchema.safeParse(written).success).toBe(true);
+            const segment = resolvedSegment(written, named);
             const found = await membersOf(segment, placed);
             expect(found).toEqual(expectedOf(segment, placed));
             members += found.length;
@@ -123,7 +132,8 @@ test('the warehouse finds the same people as the evaluator, whatever the segment
 
 test('an explanation says of each part the same as the evaluator', async () => {
   await fc.assert(
-    fc.asyncProperty(worldArbitrary, segmentArbitrary, async (world, segment) => {
+    fc.asyncProperty(worldArbitrary, segmentArbitrary, async (world, written) => {
+      const segment = resolvedSegment(written, named);
       const placed = await place(world);
       const visible = placed.facts.find(({ person }) => person.createdAtMs < placed.nowMs);
       if (!visible) return;
@@ -132,8 +142,9 @@ test('an explanation says of each part the same as the evaluator', async () => {
         segment,
         visible.person.personId,
         placed.nowMs,
+        placed.shop,
       );
-      expect(explained.holds).toBe(matchesSegment(segment, visible, placed.nowMs));
+      expect(explained.holds).toBe(matchesSegment(segment, visible, placed.nowMs, placed.shop));
     }),
     { numRuns: 20 },
   );
@@ -306,7 +317,7 @@ test('exclusion, score rule and limit: by score where there is one, else by a st
 test('nothing that a person wrote stands in the SQL', () => {
   fc.assert(
     fc.property(segmentArbitrary, (segment) => {
-      const { sql } = compileSegment(segment, { nowMs: NOW });
+      const { sql } = compileSegment(resolvedSegment(segment, named), { nowMs: NOW });
       for (const text of ["o'neil", 'DROP TABLE', 'Custom', 'größe', 'win-back', "it's"]) {
         expect(sql).not.toContain(text);
       }
