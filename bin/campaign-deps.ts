@@ -1,5 +1,6 @@
 import type { CampaignDeps } from '../activities/campaign/deps.ts';
 import type { TicketQueue } from '../delivery/queue.ts';
+import type { LaneOf } from '../domain/lane.ts';
 import type { Campaign } from '../domain/campaign.ts';
 import { shopNowMs } from '../store/clock.ts';
 import type { Db } from '../store/postgres.ts';
@@ -34,10 +35,12 @@ export function campaignDeps({
   db,
   warehouse,
   queue,
+  laneOf,
 }: {
   db: Db;
   warehouse: Warehouse;
   queue: TicketQueue;
+  laneOf: LaneOf;
 }): CampaignDeps {
   const source = warehouseSource(warehouse);
   return {
@@ -53,5 +56,6 @@ export function campaignDeps({
       }),
     armResults: async (row) => armResults(db, source, row, await shopNowMs(db)),
     defaultTimeZone: 'UTC',
+    laneOf,
   };
 }

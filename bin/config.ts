@@ -38,6 +38,8 @@ export interface Config {
   queueUrl: Secret | null;
   /** `smtp://…` or `smtps://…`; may hold credentials. */
   smtp: { url: Secret; external: boolean; relaySignsDkim: boolean };
+  /** The lane file, by `KAIROS_LANES`, else `lanes.yaml` of the checkout; null where there is none. */
+  lanesFile: string | null;
   /** What links in mails start with; no slash at the end. */
   publicUrl: string;
   adminUrl: string;
@@ -106,6 +108,7 @@ export function loadConfig(
       external: smtpUrl !== undefined,
       relaySignsDkim: flag(env, 'KAIROS_RELAY_SIGNS_DKIM'),
     },
+    lanesFile: lanesFile(env),
     publicUrl: (url(env, 'KAIROS_PUBLIC_URL', ['http:', 'https:']) ?? local(ports.public)).replace(
       /\/+$/,
       '',
@@ -195,6 +198,12 @@ function url(env: Environment, name: string, protocols: readonly string[]): stri
     'CONFIG_INVALID',
     `${name} is not a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}: mend or unset it.`,
   );
+}
+
+function lanesFile(env: Environment): string | null {
+  if (env.KAIROS_LANES) return resolve(CHECKOUT, env.KAIROS_LANES);
+  const usual = join(CHECKOUT, 'lanes.yaml');
+  return existsSync(usual) ? usual : null;
 }
 
 function flag(env: Environment, name: string): boolean {

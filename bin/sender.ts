@@ -6,6 +6,7 @@ import { campaignByNo } from '../store/campaigns.ts';
 import { openShopClock } from '../store/clock.ts';
 import { connectPostgres, isTransient } from '../store/postgres.ts';
 import { openCatalogue, readShop } from './catalogue.ts';
+import { loadLanes } from './lanes.ts';
 import { linkKeys } from './link-keys.ts';
 import { openTransport } from './mail.ts';
 import { runProcess } from './process.ts';
@@ -19,24 +20,27 @@ await runProcess('sender', async (config) => {
   const catalogue = await openCatalogue(db);
   const queue = openTicketQueue((config.queueUrl ?? config.database.url).reveal());
   const transport = openTransport(config);
-  const sender = new Sender({
-    db,
-    queue,
-    transport,
-    name: `sender-${process.pid}-${randomBytes(3).toString('hex')}`,
-    prepare: async (no) => {
-      // The shop may have been loaded after this process started.
-      await catalogue.refresh();
-      return prepareCampaign(await campaignByNo(db, no), {
-        shop: await readShop(db),
-        publicUrl: config.publicUrl,
-        linkKey: linkKeys(config)[0]!,
-        clock,
-        products: catalogue.products,
-      });
+  const sender = new Sender(
+    {
+      db,
+      queue,
+      transport,
+      name: `sender-${process.pid}-${randomBytes(3).toString('hex')}`,
+      prepare: async (no) => {
+        // The shop may have been loaded after this process started.
+        await catalogue.refresh();
+        return prepareCampaign(await campaignByNo(db, no), {
+          shop: await readShop(db),
+          publicUrl: config.publicUrl,
+          linkKey: linkKeys(config)[0]!,
+          clock,
+          products: catalogue.products,
+        });
+      },
+      log: (event, detail) => console.log(JSON.stringify({ event, ...detail })),
     },
-    log: (event, detail) => console.log(JSON.stringify({ event, ...detail })),
-  });
+    { lanes: loadLanes(config) },
+  );
   let failures = 0;
   const healthy = setInterval(() => (failures = 0), 10_000);
   await sender.start((error) => {

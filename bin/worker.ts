@@ -4,6 +4,7 @@ import { createCampaignActivities } from '../activities/campaign/activities.ts';
 import { auditInterceptor } from '../activities/interceptor.ts';
 import { createTrainingActivities } from '../activities/training/activities.ts';
 import { openTicketQueue } from '../delivery/queue.ts';
+import { laneFinder } from '../domain/lane.ts';
 import { connectPostgres } from '../store/postgres.ts';
 import {
   MAX_CACHED_WORKFLOWS,
@@ -14,6 +15,7 @@ import {
 } from '../temporal.config.ts';
 import { loadWorkflowBundle } from './bundle.ts';
 import { campaignDeps } from './campaign-deps.ts';
+import { loadLanes } from './lanes.ts';
 import { createLearner } from './learner.ts';
 import { runProcess } from './process.ts';
 import { keepCurrent } from './schedules.ts';
@@ -32,7 +34,9 @@ await runProcess('worker', async (config) => {
     connectTemporal(config),
   ]);
   const activities = {
-    ...createCampaignActivities(campaignDeps({ db, warehouse, queue })),
+    ...createCampaignActivities(
+      campaignDeps({ db, warehouse, queue, laneOf: laneFinder(loadLanes(config)) }),
+    ),
     ...createTrainingActivities({ db, learner: createLearner({ db, warehouse }) }),
   };
   const deployment = { deploymentName: VERSIONING.deploymentName, buildId: bundle.buildId };

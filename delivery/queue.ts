@@ -6,7 +6,7 @@ import {
   type WorkerOptions,
   createPostgresBackend,
 } from 'bullmq';
-import { LANES, type LaneName } from '../domain/lane.ts';
+import { LANES, type LaneName, type WaitReason } from '../domain/lane.ts';
 import type { OpenLane } from '../store/ledger.ts';
 
 /**
@@ -21,8 +21,8 @@ export interface Ticket {
   lane: LaneName;
   /** Shop time of the first message that it is for. */
   dueMs: number;
-  /** Why it waits at the moment: `lane rate`, `campaign rate`, `paused`, `time`; for whoever looks at the queue. */
-  waiting?: string;
+  /** Why it waits at the moment, a `WaitReason` of `domain/lane.ts`; for whoever looks at the queue. */
+  waiting?: string | null;
 }
 
 export interface IssueOptions {
@@ -52,13 +52,21 @@ export interface TicketQueue {
   work(handler: TicketHandler, concurrency: number): Promise<TicketWorkers>;
   /** Tickets that wait, are delayed or worked on, by lane. */
   depth(): Promise<Record<LaneName, number>>;
+  /** Why the tickets that are worked on wait, one a campaign, lane and reason. */
+  waiting(): Promise<TicketWait[]>;
   close(): Promise<void>;
 }
 
-export type TicketHandler = (
-  ticket: Ticket,
-  wait: (reason: string) => Promise<void>,
-) => Promise<void>;
+export interface TicketWait {
+  campaignNo: number;
+  lane: LaneName;
+  reason: string;
+}
+
+/** Shows in the ticket's data why it waits; null where it does no more. */
+export type Wait = (reason: string | null) => Promise<void>;
+
+export type TicketHandler = (ticket: Ticket, wait: Wait) => Promise<void>;
 
 export interface TicketWorkers {
   /** Called with every failure of the queue itself: its tables are gone, its server does not answer. */
@@ -67,7 +75,10 @@ export interface TicketWorkers {
   close(): Promise<void>;
 }
 
+const RATES: ReadonlySet<string> = new Set<WaitReason>(['lane rate', 'campaign rate']);
 const JOB_OPTIONS = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as const;
+/** Active tickets of a lane that are looked at: two a sender. */
+const ACTIVE_MAX = 49;
 const queueName = (lane: LaneName): string => `kairos-${lane}`;
 
 type Backing = { kind: 'postgres'; url: string } | { kind: 'redis'; url: string };
@@ -119,6 +130,14 @@ export function openTicketQueue(url: string): TicketQueue {
       );
       return Object.fromEntries(entries) as Record<LaneName, number>;
     },
+    async waiting() {
+      const active = await Promise.all(LANES.map((lane) => queueOf(lane).getActive(0, ACTIVE_MAX)));
+      // A job that has just ended is null in between.
+      const tickets = active.flat().flatMap((job) => (job?.data ? [job.data] : []));
+      return tickets.flatMap(({ campaignNo, lane, waiting }) =>
+        waiting ? [{ campaignNo, lane, reason: waiting }] : [],
+      );
+    },
     async close() {
       await Promise.all([...queues.values()].map((queue) => queue.close().catch(() => {})));
     },
@@ -161,7 +180,10 @@ async function startWorkers(
   const listeners: ((error: Error) => void)[] = [];
   const process = async (job: Job<Ticket>): Promise<void> => {
     await handler(job.data, async (reason) => {
-      if (job.data.waiting !== reason) await job.updateData({ ...job.data, waiting: reason });
+      if ((job.data.waiting ?? null) === reason) return;
+      // A campaign that keeps to its rate waits many times a second, and is no other than one that waits for it.
+      if (reason === null && RATES.has(job.data.waiting!)) return;
+      await job.updateData({ ...job.data, waiting: reason });
     });
   };
   const options = {

@@ -1,28 +1,35 @@
+import {
+  DEFAULT_LANES,
+  LANES,
+  type LaneName,
+  type LaneTable,
+  type WaitReason,
+} from '../domain/lane.ts';
 import { LIMITS } from '../domain/limits.ts';
-import { backoffMs } from '../domain/retry.ts';
+import { shopNowMs } from '../store/clock.ts';
+import { applyLanes, laneWaitReason } from '../store/lanes.ts';
 import {
   type LeasedMessage,
-  type Settlement,
   claimMessages,
-  handMessages,
   openLanes,
   reconcileLots,
   releaseLot,
-  settleMessages,
 } from '../store/ledger.ts';
-import { type Db, isTransient } from '../store/postgres.ts';
-import { shopNowMs } from '../store/clock.ts';
-import { type Ticket, type TicketQueue, type TicketWorkers, ticketAgain } from './queue.ts';
-import type { DeliveryResult, MailTransport } from './smtp/transport.ts';
+import type { Db } from '../store/postgres.ts';
+import { LanePace } from './lane-pace.ts';
+import {
+  type Ticket,
+  type TicketQueue,
+  type TicketWorkers,
+  type Wait,
+  ticketAgain,
+} from './queue.ts';
+import { type Permit, RelayGuard } from './relay-guard.ts';
+import { Slots } from './slots.ts';
+import type { MailTransport } from './smtp/transport.ts';
+import { type Lease, type PreparedCampaign, Windows, untilDatabase } from './window.ts';
 
-/** A campaign made ready once: what is left per message is to fill it in. Throws for a person it cannot render. */
-export interface PreparedCampaign {
-  campaignNo: number;
-  campaignId: string;
-  /** The envelope's sender. */
-  from: string;
-  build(message: LeasedMessage): Buffer;
-}
+export type { PreparedCampaign } from './window.ts';
 
 export interface SenderDeps {
   db: Db;
@@ -41,20 +48,26 @@ export interface SenderOptions {
   /** First wait before a deferred message is tried again; doubles each time. */
   retrySeconds: number;
   reconcileMs: number;
+  lanes: LaneTable;
 }
 
 const DEFAULTS: SenderOptions = {
-  windows: 3,
+  windows: 6,
   windowSize: LIMITS.handedWindow,
   retrySeconds: 60,
   reconcileMs: 2_000,
+  lanes: DEFAULT_LANES,
 };
-
-/** A ticket with the fencing token of the lot that was leased for it. */
-type Lease = Ticket & { token: number };
 
 /** After this time a ticket gives its lane's place to the next one and is issued again. */
 const TICKET_MS = 20_000;
+/** How long a sender that stops lets the relay finish; what has no content on the wire then is taken back. */
+const GRACE_MS = 4_000;
+/** Longest sleep between two looks at a lane that waits: the shop clock may be moved, or the sender told to stop. */
+const LOOK_MS = 1_000;
+const DAY_MS = 86_400_000;
+/** A lane whose day is spent by its bucket is counted anew by the ledger this often: what was returned frees it. */
+const RECOUNT_MS = 60_000;
 
 /** Takes tickets, leases due messages, hands them over and settles them. Holds no state that the ledger has not. */
 export class Sender {
@@ -62,6 +75,12 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #slots: Slots;
   readonly #prepared = new Map<number, Promise<PreparedCampaign>>();
+  readonly #relay: RelayGuard;
+  readonly #paces: Record<LaneName, LanePace>;
+  readonly #windows: Windows;
+  /** Day of the shop clock, and when, for which the lanes' volumes were last counted. */
+  #counted = { day: -1, atMs: 0 };
+  #daySpent = false;
   #workers: TicketWorkers | undefined;
   #stopping = false;
   #timer: NodeJS.Timeout | undefined;
@@ -71,10 +90,31 @@ export class Sender {
     this.#deps = deps;
     this.#options = { ...DEFAULTS, ...options };
     this.#slots = new Slots(this.#options.windows);
+    const log: SenderDeps['log'] = (event, detail) => deps.log(event, detail);
+    this.#relay = new RelayGuard({ verify: () => deps.transport.verify(), log });
+    const pace = (lane: LaneName): [LaneName, LanePace] => [
+      lane,
+      new LanePace({
+        most: this.#options.lanes[lane].concurrency ?? Infinity,
+        log: (event, detail) => log(event, { lane, ...detail }),
+      }),
+    ];
+    this.#paces = Object.fromEntries(LANES.map(pace)) as Record<LaneName, LanePace>;
+    this.#windows = new Windows({
+      db: deps.db,
+      transport: deps.transport,
+      log,
+      relay: this.#relay,
+      paces: this.#paces,
+      retrySeconds: this.#options.retrySeconds,
+      onSent: (count) => (this.sent += count),
+    });
   }
 
   /** `onQueueError` hears of failures of the queue itself; the process should start anew when they go on. */
   async start(onQueueError: (error: Error) => void = () => {}): Promise<void> {
+    // Before the first claim: a lane's limits may have changed while no sender ran.
+    await this.#countLanes(await shopNowMs(this.#deps.db));
     this.#workers = await this.#deps.queue.work((ticket, wait) => this.#drain(ticket, wait), 2);
     this.#workers.onError(onQueueError);
     await this.reconcile();
@@ -84,9 +124,12 @@ export class Sender {
   /** Takes no more tickets, finishes the windows under way, releases the rest. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#windows.stop();
     clearTimeout(this.#timer);
+    const timer = setTimeout(() => this.#windows.takeBack(), GRACE_MS);
     await this.#workers?.close();
     await this.#slots.idle();
+    clearTimeout(timer);
   }
 
   #scheduleReconcile(): void {
@@ -103,12 +146,23 @@ export class Sender {
   async reconcile(): Promise<void> {
     const ended = await reconcileLots(this.#deps.db);
     if (ended.released + ended.unknown > 0) this.#deps.log('leases ended', ended);
+    const now = await shopNowMs(this.#deps.db);
+    await this.#countLanes(now);
     const lanes = await openLanes(this.#deps.db);
     if (lanes.length === 0) return;
-    const now = await shopNowMs(this.#deps.db);
     // Later ones are issued when their time has come nearer: the shop clock may be moved.
     const due = lanes.filter((lane) => lane.nextDueMs - now < this.#options.reconcileMs);
     await this.#deps.queue.issue(due.map((lane) => ticketAgain(lane, now)));
+  }
+
+  /** Limits of the lanes: when this process starts, when the shop's day turns, and while a day is spent. */
+  async #countLanes(nowMs: number): Promise<void> {
+    const day = Math.floor(nowMs / DAY_MS);
+    const again = this.#daySpent && performance.now() - this.#counted.atMs > RECOUNT_MS;
+    if (day === this.#counted.day && !again) return;
+    await applyLanes(this.#deps.db, this.#options.lanes);
+    this.#counted = { day, atMs: performance.now() };
+    this.#daySpent = false;
   }
 
   #campaign(campaignNo: number): Promise<PreparedCampaign> {
@@ -121,177 +175,95 @@ export class Sender {
     return prepared;
   }
 
-  async #drain(ticket: Ticket, wait: (reason: string) => Promise<void>): Promise<void> {
+  async #drain(ticket: Ticket, wait: Wait): Promise<void> {
     const until = Date.now() + TICKET_MS;
     const campaign = await this.#campaign(ticket.campaignNo);
-    while (!this.#stopping && Date.now() < until) {
-      const claim = await claimMessages(this.#deps.db, {
-        campaignNo: ticket.campaignNo,
-        step: ticket.step,
-        lane: ticket.lane,
-        want: LIMITS.leaseBatch,
-        sender: this.#deps.name,
-      });
-      if (claim.token === null) {
-        if (claim.reason === 'empty' || claim.reason === 'stopped') return;
-        await wait(claim.reason);
-        if (claim.reason === 'paused') return;
-        await sleep(claim.waitMs);
+    while (!this.#stopping && (Date.now() < until || this.#relay.isOpen)) {
+      const permit = this.#permit(ticket.lane);
+      if (permit.waitMs > 0) {
+        if (permit.reason) await wait(permit.reason);
+        await sleep(permit.waitMs);
         continue;
       }
-      await this.#sendLot(campaign, { ...ticket, token: claim.token }, claim.messages);
+      let underWay = false;
+      try {
+        const claim = await claimMessages(this.#deps.db, {
+          campaignNo: ticket.campaignNo,
+          step: ticket.step,
+          lane: ticket.lane,
+          want: permit.most,
+          sender: this.#deps.name,
+        });
+        if (claim.token === null) {
+          const { reason, waitMs } = claim;
+          if (reason === 'empty' || reason === 'stopped') return;
+          await this.#await(wait, reason, waitMs);
+          if (reason === 'paused') return;
+          continue;
+        }
+        const lease = { ...ticket, token: claim.token };
+        underWay = await this.#sendLot(campaign, lease, claim.messages);
+        await wait(null);
+      } finally {
+        if (permit.trial && !underWay) this.#relay.endTrial();
+      }
     }
     // The next ticket: the reconciler's, or the one of a later batch that waits behind this.
   }
 
-  /** Sends one lot in windows; returns when the last window has a slot, so that the next claim overlaps with it. */
+  async #await(wait: Wait, reason: string, waitMs: number): Promise<void> {
+    const told = reason === 'lane rate' ? laneWaitReason(waitMs) : reason;
+    if (told === 'warm-up') this.#daySpent = true;
+    await wait(told);
+    if (reason !== 'paused') await sleep(Math.min(waitMs, LOOK_MS));
+  }
+
+  /** How many messages of a lane may be claimed now, by the relay and by what its providers answered. */
+  #permit(lane: LaneName): Permit & { reason: WaitReason | null } {
+    const pace = this.#paces[lane];
+    const waitMs = Math.min(pace.pauseMs(), LOOK_MS);
+    if (waitMs > 0) return { waitMs, most: 0, trial: false, why: null, reason: 'throttled' };
+    const permit = this.#relay.permit();
+    // A lease must not run out behind a lane that goes slowly.
+    const most = Math.min(LIMITS.leaseBatch, permit.most, 4 * pace.limit);
+    return { ...permit, most, reason: permit.why ? 'relay' : null };
+  }
+
+  /**
+   * Sends one lot in windows; returns when the last window has a slot, so that the next claim overlaps with it. True where
+   * a window was begun.
+   */
   async #sendLot(
     campaign: PreparedCampaign,
     lease: Lease,
     messages: LeasedMessage[],
-  ): Promise<void> {
-    const { windowSize } = this.#options;
+  ): Promise<boolean> {
+    const pace = this.#paces[lease.lane];
     const unhanded: number[] = [];
     const windows: Promise<void>[] = [];
-    for (let at = 0; at < messages.length; at += windowSize) {
-      const window = messages.slice(at, at + windowSize);
+    for (let at = 0; at < messages.length;) {
+      const mayGo = !this.#stopping && !this.#relay.isOpen;
+      const want = Math.min(this.#options.windowSize, messages.length - at);
+      const size = mayGo ? await pace.take(want) : 0;
+      if (size === 0) {
+        unhanded.push(...messages.slice(at).map((message) => message.personId));
+        break;
+      }
       await this.#slots.take();
-      windows.push(
-        this.#sendWindow(campaign, lease, window, unhanded).finally(() => this.#slots.give()),
-      );
+      const window = messages.slice(at, at + size);
+      at += size;
+      const sent = this.#windows.send(campaign, lease, window).finally(() => {
+        pace.give(size);
+        this.#slots.give();
+      });
+      windows.push(sent.then((back) => void unhanded.push(...back)));
     }
     // A window that failed leaves the lease to run out; the reconciler then finds what became of its messages.
     void Promise.all(windows)
-      .then(() => this.#retry(() => releaseLot(this.#deps.db, lease.token, unhanded)))
+      .then(() => untilDatabase(() => releaseLot(this.#deps.db, lease.token, unhanded)))
       .catch((error: Error) => this.#deps.log('window failed', { error: error.message }));
+    return windows.length > 0;
   }
-
-  /** Hands, delivers and settles one window; who may not go now is put into `unhanded`. */
-  async #sendWindow(
-    campaign: PreparedCampaign,
-    lease: Lease,
-    window: LeasedMessage[],
-    unhanded: number[],
-  ): Promise<void> {
-    const ids = window.map((message) => message.personId);
-    if (this.#stopping) {
-      unhanded.push(...ids);
-      return;
-    }
-    const { built, failed } = buildAll(campaign, window);
-    let asked = false;
-    const { verdict, personIds } = await this.#retry(() => {
-      const again = asked;
-      asked = true;
-      return handMessages(this.#deps.db, lease, ids, again);
-    });
-    if (verdict === 'paused') unhanded.push(...ids);
-    if (verdict !== 'go') return;
-    const handed = new Set(personIds);
-    const settlements: Settlement[] = failed.filter((f) => handed.has(f.personId));
-    await Promise.all(
-      window.map(async (message) => {
-        const data = built.get(message.personId);
-        if (!data || !handed.has(message.personId)) return;
-        settlements.push(await this.#deliver(campaign.from, message, data));
-      }),
-    );
-    if (settlements.length === 0) return;
-    const { retrySeconds } = this.#options;
-    const moved = await this.#retry(() =>
-      settleMessages(this.#deps.db, { ...lease, retrySeconds }, settlements),
-    );
-    this.sent += settlements.filter((s) => s.outcome === 'sent').length;
-    if (moved < settlements.length) {
-      this.#deps.log('settled fewer than handed', { moved, of: settlements.length });
-    }
-  }
-
-  async #deliver(from: string, message: LeasedMessage, data: Buffer): Promise<Settlement> {
-    const { personId } = message;
-    try {
-      const result = await this.#deps.transport.deliver({ from, to: message.address, data });
-      return { personId, outcome: outcomeOf(result), reply: result.reply };
-    } catch (error) {
-      // The transport rejects only what it has not written a byte of.
-      const code = (error as { code?: string }).code ?? 'TRANSPORT_FAILED';
-      const outcome = code === 'ADDRESS_INVALID' ? 'refused' : 'deferred';
-      return { personId, outcome, reply: `not sent: ${code}` };
-    }
-  }
-
-  /** Repeats while PostgreSQL is away: what was handed must be settled, however long that takes. */
-  async #retry<T>(work: () => Promise<T>): Promise<T> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!isTransient(error)) throw error;
-        await sleep(backoffMs(attempt, 50, 1_000, Math.random));
-      }
-    }
-  }
-}
-
-/** A "no" to the connection or to the sender says nothing of the recipient, who must not pay for it with a bounce. */
-function outcomeOf(result: DeliveryResult): Settlement['outcome'] {
-  if (result.outcome === 'lost') return 'unknown';
-  const aboutRecipient = ['rcpt', 'data', 'content'].includes(result.stage);
-  return result.outcome === 'refused' && !aboutRecipient ? 'deferred' : result.outcome;
-}
-
-/** Renders a window; a person whose mail cannot be built is refused by us, so that the campaign still balances. */
-function buildAll(
-  campaign: PreparedCampaign,
-  window: readonly LeasedMessage[],
-): { built: Map<number, Buffer>; failed: Settlement[] } {
-  const built = new Map<number, Buffer>();
-  const failed: Settlement[] = [];
-  for (const message of window) {
-    try {
-      built.set(message.personId, campaign.build(message));
-    } catch (error) {
-      const code = (error as { code?: string }).code ?? 'RENDER_FAILED';
-      failed.push({ personId: message.personId, outcome: 'refused', reply: `not sent: ${code}` });
-    }
-  }
-  return { built, failed };
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** A counting semaphore that can be waited on until nothing is under way. */
-class Slots {
-  #free: number;
-  readonly #size: number;
-  readonly #waiting: (() => void)[] = [];
-  #idle: (() => void)[] = [];
-
-  constructor(size: number) {
-    this.#size = size;
-    this.#free = size;
-  }
-
-  async take(): Promise<void> {
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return;
-    }
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  give(): void {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#free += 1;
-    if (this.#free === this.#size) {
-      this.#idle.forEach((resolve) => resolve());
-      this.#idle = [];
-    }
-  }
-
-  async idle(): Promise<void> {
-    if (this.#free === this.#size) return;
-    await new Promise<void>((resolve) => this.#idle.push(resolve));
-  }
-}

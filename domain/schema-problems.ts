@@ -162,8 +162,9 @@ function unwrap(schema: z.ZodType): z.ZodType {
   return inner;
 }
 
-/** The member of a union tagged `kind` that `value` chooses; the schema itself where it is no such union. */
+/** What `value` chooses of a union tagged `kind`, or what may be null; the schema itself where it is neither. */
 function branchOf(schema: z.ZodType, value: unknown): z.ZodType | null {
+  if (schema instanceof z.ZodNullable) return unwrap(schema.def.innerType as z.ZodType);
   if (!(schema instanceof z.ZodDiscriminatedUnion)) return schema;
   const kind = valueAt(value, ['kind']);
   for (const option of schema.options as readonly z.ZodType[]) {

@@ -136,6 +136,15 @@ export async function setStage(
   ]);
 }
 
+/** Why it waits at its stage, where that changes while it does; a campaign that was stopped waits for nothing. */
+export async function setWaiting(db: Queryable, no: number, waiting: string): Promise<void> {
+  await db.query(
+    `update campaign set waiting = $2
+     where no = $1 and stage = 'draining' and stop is null and waiting is distinct from $2`,
+    [no, waiting],
+  );
+}
+
 export async function setPaused(db: Queryable, no: number, paused: boolean): Promise<void> {
   await db.query('update campaign set paused = $2 where no = $1', [no, paused]);
 }

@@ -1,4 +1,5 @@
 import type { TicketQueue } from '../../delivery/queue.ts';
+import type { LaneOf } from '../../domain/lane.ts';
 import type { Campaign } from '../../domain/campaign.ts';
 import type { CampaignRow } from '../../store/campaigns.ts';
 import type { Db } from '../../store/postgres.ts';
@@ -22,6 +23,8 @@ export interface CampaignDeps {
     campaign: CampaignRow,
   ): Promise<{ variant: number; persons: number; successes: number }[]>;
   defaultTimeZone: string;
+  /** The delivery lane of a recipient's domain; the default table's where it is left out. */
+  laneOf?: LaneOf | undefined;
 }
 
 export interface Ref {

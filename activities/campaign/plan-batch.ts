@@ -1,4 +1,4 @@
-import { LANES } from '../../domain/lane.ts';
+import { LANES, type LaneOf, laneIndex } from '../../domain/lane.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { type Decision, planMember } from '../../domain/plan.ts';
 import type { Ticket } from '../../delivery/queue.ts';
@@ -75,7 +75,13 @@ async function decideAll(
     : new Map<number, string[]>();
   return decided
     .filter(({ decision }) => decision.kind !== 'holdout')
-    .map(({ member, decision }) => toReservation(member, decision, products, nowMs));
+    .map(({ member, decision }) =>
+      toReservation(member, decision, {
+        products,
+        nowMs,
+        ...(deps.laneOf ? { laneOf: deps.laneOf } : {}),
+      }),
+    );
 }
 
 /** A stopped campaign plans everyone who is left as skipped, so that its ledger balances. */
@@ -91,15 +97,18 @@ function decide(
 function toReservation(
   member: Member,
   decision: Decision,
-  products: ReadonlyMap<number, string[]>,
-  nowMs: number,
+  {
+    products,
+    nowMs,
+    laneOf,
+  }: { products: ReadonlyMap<number, string[]>; nowMs: number; laneOf?: LaneOf },
 ): Reservation {
   const reserve = decision.kind === 'reserve' ? decision : null;
   const shown = products.get(member.personId);
   return {
     personId: member.personId,
     skip: decision.kind === 'skip' ? decision.reason : null,
-    lane: member.lane,
+    lane: laneOfMember(member, laneOf),
     variant: reserve?.variant ?? 0,
     variantP: reserve?.variantP ?? 0,
     dueAtMs: reserve?.dueMs ?? nowMs,
@@ -107,6 +116,12 @@ function toReservation(
     unit: member.unit,
     decision: shown ? { products: shown } : null,
   };
+}
+
+/** By the lanes as they are configured now; a person's own was set when they were loaded. */
+function laneOfMember({ address, lane }: Member, laneOf: LaneOf | undefined): number {
+  if (laneOf === undefined || address === null) return lane;
+  return laneIndex(laneOf(address.slice(address.lastIndexOf('@') + 1)));
 }
 
 async function issueTickets(

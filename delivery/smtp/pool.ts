@@ -3,6 +3,7 @@ import { backoffMs } from '../../domain/retry.ts';
 import type { PoolSession, SessionOwner, Transaction } from './pool-session.ts';
 import {
   type DeliveryResult,
+  type DeliveryStage,
   type MailTransport,
   type OutboundMail,
   type RelayFacts,
@@ -197,7 +198,8 @@ export class SmtpPool implements MailTransport {
     while (
       this.#backoff === undefined &&
       this.#sessions.size < this.#options.sessions &&
-      this.#connecting.size < this.#queue.length
+      // A relay in trouble is asked by one connection at a time: wrong credentials in many lock an account.
+      this.#connecting.size < (this.#connectFailures > 0 ? 1 : this.#queue.length)
     ) {
       const session = this.#open(this.#options, this.#owner);
       this.#sessions.add(session);
@@ -217,7 +219,8 @@ export class SmtpPool implements MailTransport {
   #onUselessConnection(failure: DeliveryResult): void {
     this.#connectFailures += 1;
     const working = this.#sessions.size - this.#connecting.size;
-    if (this.#connectFailures >= CONNECTS_MAX && working === 0) this.#flush(failure);
+    if (this.#connectFailures >= CONNECTS_MAX && working === 0)
+      this.#flush({ ...failure, untried: true });
     if (this.#closed !== null && this.#pending === 0) return;
     this.#backoff ??= setTimeout(
       () => {
@@ -229,8 +232,12 @@ export class SmtpPool implements MailTransport {
   }
 }
 
-const closed = (): DeliveryResult => silentResult('deferred', 'queue', 'the transport was closed');
-const aborted = (): DeliveryResult => silentResult('deferred', 'queue', 'aborted before it began');
+const closed = (): DeliveryResult => untried('the transport was closed');
+const aborted = (): DeliveryResult => untried('aborted before it began');
+
+function untried(words: string): DeliveryResult {
+  return { ...silentResult('deferred', 'queue', words), untried: true };
+}
 
 /** Makes one session ready and ends it again. */
 function verifyRelay(options: ResolvedSmtpOptions, open: OpenSession): Promise<RelayFacts> {
@@ -242,14 +249,25 @@ function verifyRelay(options: ResolvedSmtpOptions, open: OpenSession): Promise<R
       free: (session) => session.quit(),
       ended: (_, failure) => {
         if (failure === null) return;
-        reject(
-          new KairosError(
-            'RELAY_DOWN',
-            `The SMTP relay could not be used, it failed at ${failure.stage} with code ${failure.code}: check its host, port, security and credentials.`,
-            { stage: failure.stage, code: failure.code },
-          ),
-        );
+        reject(relayDown(failure));
       },
     });
   });
 }
+
+/** Says what an operator can do, by where the handshake failed. */
+function relayDown({ stage, code }: DeliveryResult): KairosError {
+  const said = code > 0 ? `with code ${code}` : 'without a reply';
+  const credentials = stage === 'auth' && code >= 500;
+  const sentence = credentials
+    ? `The SMTP relay refused the credentials (code ${code}): check the user and password in SMTP_URL.`
+    : `The SMTP relay could not be used, it failed at ${stage} ${said}: ${ADVICE[stage] ?? 'check its host, port, security and credentials'}.`;
+  return new KairosError('RELAY_DOWN', sentence, { stage, code });
+}
+
+const ADVICE: Partial<Record<DeliveryStage, string>> = {
+  connect: 'check that it runs, and the host and port in SMTP_URL',
+  greeting: 'it accepts connections but takes no mail now; look at its own log',
+  tls: 'check the security in SMTP_URL, and the relay’s certificate',
+  auth: 'check the user and password in SMTP_URL, and which AUTH ways the relay offers',
+};

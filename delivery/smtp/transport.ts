@@ -48,6 +48,11 @@ export interface DeliveryResult {
    * never for logs, failure messages or heartbeats.
    */
   readonly reply: string;
+  /**
+   * Set where no connection ever took the message up, because none could be made ready or the transport was closed: the
+   * result says nothing of the message, and no attempt at it was made.
+   */
+  readonly untried?: true;
 }
 
 /** What sends: the pipelining client, or nodemailer's connection. One conformance suite runs on both. */

@@ -25,6 +25,7 @@ export function smtpRefusal(code: number, text: string): Error {
 export async function startSmtpServer(
   options: SMTPServerOptions = {},
   judge: (mail: TakenMail) => Error | null = () => null,
+  port = 0,
 ): Promise<Sink> {
   const mails: TakenMail[] = [];
   const server = new SMTPServer({
@@ -51,7 +52,7 @@ export async function startSmtpServer(
     },
   });
   server.on('error', () => {});
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server.server, 'listening');
   return {
     port: (server.server.address() as AddressInfo).port,

@@ -28,6 +28,7 @@ export function recordingQueue(): TicketQueue & { issued: Ticket[] } {
     },
     work: () => Promise.reject(new Error('nobody works here')),
     depth: () => Promise.reject(new Error('nobody asks here')),
+    waiting: () => Promise.resolve([]),
     close: () => Promise.resolve(),
   };
 }
