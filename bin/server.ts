@@ -1,16 +1,17 @@
 import { once } from 'node:events';
-import { type Server, createServer } from 'node:http';
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
-import type { Hono } from 'hono';
 import { openTicketQueue } from '../delivery/queue.ts';
 import { createAdminApp } from '../server/admin/app.ts';
 import { assertSafeBind } from '../server/admin/guard.ts';
 import { createMetrics } from '../server/admin/metrics.ts';
-import { createPublicApp, publicCounters } from '../server/public/app.ts';
+import { codeOf, createPublicListener, publicCounters } from '../server/public/app.ts';
 import { ReactionLog } from '../server/public/reaction-log.ts';
 import { sealAudit } from '../store/audit.ts';
 import { openShopClock } from '../store/clock.ts';
-import { connectPostgres } from '../store/postgres.ts';
+import { keepLog } from '../store/events.ts';
+import { settleIdentities } from '../store/identity.ts';
+import { type Db, connectPostgres } from '../store/postgres.ts';
 import { runProjector } from '../store/projector.ts';
 import { warehouseSource } from '../store/report-source.ts';
 import { buildReport } from '../store/report.ts';
@@ -23,6 +24,7 @@ import { openWarehouse } from './warehouse-client.ts';
 
 const HOST = '127.0.0.1';
 const SEAL_MS = 1_000;
+const KEEP_LOG_MS = 6 * 3_600_000;
 /** Requests in hand at the end get this long. */
 const DRAIN_MS = 3_000;
 
@@ -36,7 +38,7 @@ await runProcess('server', async (config) => {
     console.log(JSON.stringify({ event, ...detail }));
   const reactions = new ReactionLog(db, log);
   const counters = publicCounters();
-  const publicApp = createPublicApp({
+  const publicListener = createPublicListener({
     db,
     clock,
     linkKeys: linkKeys(config),
@@ -75,15 +77,18 @@ await runProcess('server', async (config) => {
   });
   assertSafeBind(HOST, config.adminToken.reveal());
   const listeners = [
-    await listen(publicApp, config.ports.public),
-    await listen(adminApp, config.ports.admin),
+    await listen(publicListener, config.ports.public),
+    await listen(getRequestListener(adminApp.fetch), config.ports.admin),
   ];
   const projector = runProjector(db, projectInto(warehouse), log);
   const sealer = setInterval(() => void sealAudit(db).catch(() => {}), SEAL_MS);
+  const keeper = keepTidy(db, log);
   return {
     async stop() {
       clearInterval(sealer);
+      clearInterval(keeper);
       await Promise.all([...listeners.map(drain), projector.stop()]);
+      await publicListener.idle();
       await reactions.close();
       clock.stop();
       await Promise.all([queue.close(), temporal.close(), warehouse.close()]);
@@ -92,9 +97,21 @@ await runProcess('server', async (config) => {
   };
 });
 
+/** Links and merges that a crash left open, ids whose window has ended, and the log's months to come. */
+function keepTidy(db: Db, log: (event: string, detail: Record<string, unknown>) => void) {
+  const tidy = (): void =>
+    void settleIdentities(db)
+      .then(() => keepLog(db))
+      .catch((error: unknown) => log('log not tidied', { error: codeOf(error) }));
+  tidy();
+  return setInterval(tidy, KEEP_LOG_MS);
+}
+
 /** Slow senders hold a connection no longer than this; a batch of events is half a megabyte. */
-async function listen(app: Hono, port: number): Promise<Server> {
-  const answer = getRequestListener(app.fetch);
+async function listen(
+  answer: (request: IncomingMessage, response: ServerResponse) => unknown,
+  port: number,
+): Promise<Server> {
   const server = createServer(
     { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 10_000 },
     (request, response) => void answer(request, response),

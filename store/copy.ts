@@ -24,6 +24,16 @@ export function copyLine(values: readonly CopyValue[]): string {
   return `${line}\n`;
 }
 
+/** Copies lines that were made by {@link copyLine} or in its format; for callers that have them all in hand. */
+export async function copyText(tx: Tx, target: string, text: string): Promise<void> {
+  const stream = tx.query(copyFrom(`copy ${target} from stdin`));
+  await new Promise<void>((resolve, reject) => {
+    stream.once('finish', resolve);
+    stream.once('error', reject);
+    stream.end(text);
+  });
+}
+
 const CHUNK_BYTES = 256 * 1024;
 
 /** Streams rows into a table (name and columns are our own constants, never user input); returns their number. */

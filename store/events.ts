@@ -1,6 +1,7 @@
-import type { Db, Queryable } from './postgres.ts';
-import { transaction } from './postgres.ts';
-import { type CopyValue, copyInto } from './copy.ts';
+import { hash } from 'node:crypto';
+import { MS_PER_DAY } from '../domain/clock.ts';
+import { copyLine, copyText } from './copy.ts';
+import { type Db, type Queryable, type Tx, transaction } from './postgres.ts';
 
 /** An event on its way into the log; the person is our own id. Times are shop time. */
 export interface NewEvent {
@@ -16,15 +17,102 @@ export interface LoggedEvent extends NewEvent {
   xid: string;
 }
 
+/** An event as a line of COPY, with the key of its message id. */
+export interface LogLine {
+  /** {@link messageKey} of the event's message id. */
+  key: string;
+  /** {@link LOG_COLUMNS} in COPY's text format. */
+  line: string;
+}
+
+const LOG_COLUMNS = 'event (message_id, type, person_id, at, properties)';
+
+/**
+ * What stands for a message id where repeats are recognised: the first 128 bits of its SHA-256, as a uuid's hexadecimal
+ * digits; the same as `message_key_of` in SQL.
+ */
+export function messageKey(messageId: string): string {
+  return hash('sha256', messageId, 'hex').slice(0, 32);
+}
+
+/** {@link LOG_COLUMNS} of one event. */
+export function logLine(event: NewEvent): string {
+  const { messageId, type, personId, atMs, properties } = event;
+  return copyLine([
+    messageId,
+    type,
+    personId,
+    new Date(atMs).toISOString(),
+    JSON.stringify(properties),
+  ]);
+}
+
+/**
+ * Writes lines into the log in the caller's transaction, each message id once; returns the keys that were new. `days` is
+ * how long a repeated id is known (null: for ever). The keys are copied straight into their table, since almost always
+ * all of them are new (10 µs a row by INSERT … ON CONFLICT, 5 µs by COPY, measured); where one is not, that copy is
+ * undone and done again by INSERT … ON CONFLICT.
+ */
+export async function writeLog(
+  tx: Tx,
+  lines: readonly LogLine[],
+  days: number | null,
+): Promise<Set<string>> {
+  if (lines.length === 0) return new Set();
+  // Of two with one id the first counts. Sorted, so that two writers wait for each other in one order only.
+  const byKey = new Map<string, string>();
+  for (const { key, line } of lines) if (!byKey.has(key)) byKey.set(key, line);
+  const fresh = await claimKeys(tx, [...byKey.keys()].sort(), days);
+  let text = '';
+  for (const [key, line] of byKey) if (fresh.has(key)) text += line;
+  if (text !== '') await copyText(tx, LOG_COLUMNS, text);
+  return fresh;
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+async function claimKeys(
+  tx: Tx,
+  keys: readonly string[],
+  days: number | null,
+): Promise<Set<string>> {
+  const expires = days === null ? null : dayAfter(days);
+  await tx.query('savepoint keys');
+  try {
+    const end = `\t${expires ?? '\\N'}\n`;
+    await copyText(tx, 'message_key (key, expires)', keys.join(end) + end);
+    await tx.query('release savepoint keys');
+    return new Set(keys);
+  } catch (error) {
+    if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
+  }
+  await tx.query('rollback to savepoint keys');
+  const { rows } = await tx.query<{ key: string }>(
+    `insert into message_key (key, expires) select k, $2::date from unnest($1::uuid[]) as x (k)
+     on conflict do nothing returning replace(key::text, '-', '') as key`,
+    [keys, expires],
+  );
+  return new Set(rows.map((row) => row.key));
+}
+
+/** The last day of a window, by this machine's clock: a window is days long, clocks differ by seconds. */
+function dayAfter(days: number): string {
+  return new Date(Date.now() + days * MS_PER_DAY).toISOString().slice(0, 10);
+}
+
 /** Appends events; acknowledged on commit. An id that is known already is not written again. Returns what was new. */
 export async function appendEvents(db: Queryable, events: readonly NewEvent[]): Promise<number> {
   if (events.length === 0) return 0;
   const { rowCount } = await db.query(
-    `insert into event (message_id, type, person_id, at, properties)
-     select m, t, p, to_timestamp(a / 1000.0), j::jsonb
-     from unnest($1::text[], $2::text[], $3::bigint[], $4::double precision[], $5::text[]) as x (m, t, p, a, j)
-     on conflict (message_id) do nothing`,
+    `with given as materialized (
+       select distinct on (k) k::uuid as key, m, t, p, a, j, n
+       from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::double precision[], $6::text[])
+         with ordinality as x (k, m, t, p, a, j, n) order by k, n),
+     fresh as (insert into message_key (key) select key from given on conflict do nothing returning key)
+     insert into event (message_id, type, person_id, at, properties)
+     select m, t, p, to_timestamp(a / 1000.0), j::jsonb from given join fresh using (key) order by n`,
     [
+      events.map((event) => messageKey(event.messageId)),
       events.map((event) => event.messageId),
       events.map((event) => event.type),
       events.map((event) => event.personId),
@@ -48,7 +136,7 @@ export async function loadEvents(
   onProgress: (count: number) => void = () => {},
 ): Promise<{ read: number; added: number }> {
   const total = { read: 0, added: 0 };
-  let chunk: NewEvent[] = [];
+  let chunk: LogLine[] = [];
   let writing: Promise<void> = Promise.resolve();
   // One chunk is written while the next is read; a failure is thrown at the next turn.
   const flush = async (): Promise<void> => {
@@ -56,15 +144,17 @@ export async function loadEvents(
     if (chunk.length === 0) return;
     const full = chunk;
     chunk = [];
-    writing = loadChunk(db, full).then((added) => {
-      total.added += added;
+    writing = transaction(db, (tx) => writeLog(tx, full, null)).then((fresh) => {
+      total.added += fresh.size;
       total.read += full.length;
       onProgress(total.read);
     });
     writing.catch(() => {});
   };
   for await (const batch of batches) {
-    chunk.push(...batch);
+    for (const event of batch) {
+      chunk.push({ key: messageKey(event.messageId), line: logLine(event) });
+    }
     if (chunk.length >= LOAD_CHUNK) await flush();
   }
   await flush();
@@ -72,23 +162,11 @@ export async function loadEvents(
   return total;
 }
 
-function loadChunk(db: Db, events: readonly NewEvent[]): Promise<number> {
-  return transaction(db, async (tx) => {
-    await tx.query(`create temporary table staging (
-      message_id text, type text, person_id bigint, at timestamptz, properties jsonb) on commit drop`);
-    await copyInto(tx, 'staging (message_id, type, person_id, at, properties)', eventRows(events));
-    const { rowCount } = await tx.query(
-      `insert into event (message_id, type, person_id, at, properties)
-       select message_id, type, person_id, at, properties from staging on conflict (message_id) do nothing`,
-    );
-    return rowCount ?? 0;
-  });
-}
-
-function* eventRows(events: readonly NewEvent[]): Generator<readonly CopyValue[]> {
-  for (const { messageId, type, personId, atMs, properties } of events) {
-    yield [messageId, type, personId, new Date(atMs).toISOString(), JSON.stringify(properties)];
-  }
+/** Forgets the ids whose window has ended, and makes the log's partitions of the coming months. For a daily run. */
+export async function keepLog(db: Queryable): Promise<{ forgotten: number; months: number }> {
+  const gone = await db.query('delete from message_key where expires < current_date');
+  const { rows } = await db.query<{ months: number }>('select make_event_months() as months');
+  return { forgotten: gone.rowCount ?? 0, months: rows[0]!.months };
 }
 
 /** Where a reader of the log stands: all rows up to and including (xid, id) have been read. */

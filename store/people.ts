@@ -100,8 +100,7 @@ export async function tellPeople(tx: Queryable, ids: readonly number[]): Promise
        'consent', coalesce(k.granted, false), 'hasAddress', p.address is not null, 'traits', p.traits,
        'createdAtMs', floor(extract(epoch from p.created_at) * 1000))
      from person p left join consent k on k.person_id = p.id and k.channel = 'email'
-     where p.id = any ($1::bigint[])
-     on conflict (message_id) do update set properties = excluded.properties`,
+     where p.id = any ($1::bigint[])`,
     [[...new Set(ids)]],
   );
 }
@@ -166,13 +165,14 @@ export async function loadProducts(
   });
 }
 
-/** Our ids of the shop's ids; all of them where `externalIds` is absent. */
+/** Our ids of the shop's ids (of merged people, whom they went into); all of them where `externalIds` is absent. */
 export async function personIds(
   db: Queryable,
   externalIds?: readonly string[],
 ): Promise<Map<string, number>> {
   const { rows } = await db.query<{ id: number; external_id: string }>(
-    'select id, external_id from person where $1::text[] is null or external_id = any ($1)',
+    `select coalesce(merged_into, id) as id, external_id from person
+     where $1::text[] is null or external_id = any ($1)`,
     [externalIds ?? null],
   );
   return new Map(rows.map((row) => [row.external_id, row.id]));

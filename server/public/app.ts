@@ -6,11 +6,16 @@ import { backoffMs } from '../../domain/retry.ts';
 import { type Db, isTransient } from '../../store/postgres.ts';
 import { unsubscribe } from '../../store/tracking.ts';
 import { securityHeaders } from '../headers.ts';
-import { createIntake, type IntakeCounters } from './intake.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { IntakeWriter } from '../../store/intake.ts';
+import { BytesInFlight } from './body.ts';
+import { answerIntake, type IntakeCounters, intakeKind } from './intake.ts';
 import { PUBLIC_PAGE_POLICY, askPage, donePage, noticePage } from './pages.ts';
 import type { ReactionLog } from './reaction-log.ts';
 import { LookupTimeout, Targets } from './targets.ts';
 import { type Words, wordsFor } from './words.ts';
+import { WriteKeys } from './write-keys.ts';
 
 /** What the public listener needs; built in `bin/server.ts`. */
 export interface PublicDeps {
@@ -45,6 +50,7 @@ export function publicCounters(): PublicCounters {
     intakeDuplicates: 0,
     intakeRejected: 0,
     intakeRefused: 0,
+    intakeBusy: 0,
   };
 }
 
@@ -71,8 +77,38 @@ export function createPublicApp(deps: PublicDeps): Hono {
   app.get('/robots.txt', (context) => context.text('User-agent: *\nDisallow: /\n'));
   addTracking(app, deps, targets);
   addUnsubscribe(app, deps, targets);
-  app.route('/v1', createIntake(deps));
   return app;
+}
+
+/** Bodies of events that are in hand at a time, some 130 of the largest. */
+const IN_FLIGHT_BYTES = 64 * 1024 * 1024;
+
+export interface PublicListener {
+  (request: IncomingMessage, response: ServerResponse): void;
+  /** Resolves when everything that was acknowledged later than its commit is done. */
+  idle(): Promise<void>;
+}
+
+/** The whole public listener: the intake on node's own server, everything else by {@link createPublicApp}. */
+export function createPublicListener(
+  deps: PublicDeps,
+  options: { inFlightBytes?: number } = {},
+): PublicListener {
+  const others = getRequestListener(createPublicApp(deps).fetch);
+  const writer = new IntakeWriter(deps.db);
+  const intake = {
+    ...deps,
+    writer,
+    keys: new WriteKeys(deps.db, deps.writeKeys),
+    inFlight: new BytesInFlight(options.inFlightBytes ?? IN_FLIGHT_BYTES),
+  };
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    const [path = ''] = (request.url ?? '').split('?', 1);
+    const kind = intakeKind(path);
+    if (kind === null) void others(request, response);
+    else void answerIntake(intake, kind, request, response);
+  };
+  return Object.assign(listener, { idle: () => writer.idle() });
 }
 
 function addTracking(app: Hono, deps: PublicDeps, targets: Targets): void {

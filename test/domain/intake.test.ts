@@ -69,7 +69,7 @@ describe('a call of the intake', () => {
         }
         taken += 1;
         const { call } = result;
-        const kept = JSON.stringify(call.kind === 'track' ? call.properties : call.person);
+        const kept = JSON.stringify(call.kind === 'track' ? call.properties : call);
         expect(kept).not.toMatch(/\\u0000|\\ud[89a-f]/i);
         expect(call.messageId.length).toBeGreaterThan(0);
         expect(Number.isFinite(call.atMs)).toBe(true);

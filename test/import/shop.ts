@@ -28,7 +28,9 @@ export function useShop(): void {
     rmSync(folder, { recursive: true, force: true });
   });
   beforeEach(async () => {
-    await db.query('truncate person, consent, product, event restart identity cascade');
+    await db.query(
+      'truncate person, consent, product, event, message_key restart identity cascade',
+    );
     await setShopClock(db, Date.parse('2026-10-01T12:00:00Z'));
   });
 }

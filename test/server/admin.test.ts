@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await db.query(
-    'truncate person, consent, suppression, message, audience_member, campaign, event cascade',
+    'truncate person, consent, suppression, message, audience_member, campaign, event, message_key cascade',
   );
 });
 

@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Campaign } from '../../domain/campaign.ts';
 import { fixedClock } from '../../domain/clock.ts';
 import { signToken } from '../../domain/link-token.ts';
 import { type CampaignRow, registerCampaign } from '../../store/campaigns.ts';
 import { loadPeople, loadProducts, personIds } from '../../store/people.ts';
 import type { Db } from '../../store/postgres.ts';
-import { createPublicApp, publicCounters } from '../../server/public/app.ts';
+import { createPublicApp, createPublicListener, publicCounters } from '../../server/public/app.ts';
 import { ReactionLog } from '../../server/public/reaction-log.ts';
 
 /** What the suites of the server share: a shop with people, a campaign and its mails, and the public listener. */
@@ -119,7 +122,7 @@ export function publicListener(db: Db, nowMs = Date.now()) {
   };
   const reactions = new ReactionLog(db, log);
   const counters = publicCounters();
-  const app = createPublicApp({
+  const deps = {
     db,
     clock,
     linkKeys: [KEY, OLD_KEY],
@@ -127,8 +130,34 @@ export function publicListener(db: Db, nowMs = Date.now()) {
     reactions,
     counters,
     log,
-  });
-  return { app, clock, reactions, counters, logged };
+  };
+  return { app: createPublicApp(deps), deps, clock, reactions, counters, logged };
+}
+
+/** The public listener on a port of its own, as the server has it. */
+export async function publicServer(
+  db: Db,
+  nowMs = Date.now(),
+  options: { inFlightBytes?: number } = {},
+) {
+  const parts = publicListener(db, nowMs);
+  const listener = createPublicListener(parts.deps, options);
+  const server = createServer(listener);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    ...parts,
+    listener,
+    origin,
+    request: (path: string, init?: RequestInit) => fetch(`${origin}${path}`, init),
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+      await listener.idle();
+    },
+  };
 }
 
 export async function eventsOf(

@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await db.query(
-    'truncate person, consent, suppression, message, campaign, product, event cascade',
+    'truncate person, consent, suppression, message, campaign, product, event, message_key cascade',
   );
 });
 

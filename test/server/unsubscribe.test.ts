@@ -26,7 +26,9 @@ afterAll(async () => {
   await database.drop();
 });
 beforeEach(async () => {
-  await db.query('truncate person, consent, suppression, message, campaign, event cascade');
+  await db.query(
+    'truncate person, consent, suppression, message, campaign, event, message_key cascade',
+  );
 });
 
 const ONE_CLICK = {

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type LoggedEvent, appendEvents } from '../../store/events.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type LoggedEvent, type NewEvent, appendEvents } from '../../store/events.ts';
 import { type Db, connectPostgres } from '../../store/postgres.ts';
 import { awaitProjected, expandSettled, projectStep, runProjector } from '../../store/projector.ts';
 import { createDatabase, type TestDatabase } from '../support/stack.ts';
@@ -16,7 +16,7 @@ afterAll(async () => {
   await database.drop();
 });
 beforeEach(async () => {
-  await db.query('truncate event, projector');
+  await db.query('truncate event, message_key, projector');
 });
 
 const event = (id: string) => ({
@@ -26,6 +26,17 @@ const event = (id: string) => ({
   atMs: 0,
   properties: { sku: id },
 });
+
+/** Appends, and waits for transactions of other suites that the reader must not overtake. */
+async function append(events: readonly NewEvent[]): Promise<void> {
+  await appendEvents(db, events);
+  await vi.waitFor(async () => {
+    const { rows } = await db.query<{ open: boolean }>(
+      'select max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) as open from event',
+    );
+    expect(rows[0]!.open).toBe(false);
+  }, 20_000);
+}
 
 /** A warehouse that remembers tokens as ClickHouse does, and may fail before or after it has written. */
 class Sink {
@@ -52,10 +63,7 @@ class Sink {
 describe('the projector', () => {
   it('copies each event once, in any number of steps', async () => {
     const sink = new Sink();
-    await appendEvents(
-      db,
-      Array.from({ length: 25 }, (_, i) => event(`e${i}`)),
-    );
+    await append(Array.from({ length: 25 }, (_, i) => event(`e${i}`)));
     expect(await projectStep(db, sink.write, 10)).toBe(10);
     expect(await projectStep(db, sink.write, 10)).toBe(10);
     expect(await projectStep(db, sink.write, 10)).toBe(5);
@@ -67,9 +75,9 @@ describe('the projector', () => {
   it('repeats the very same rows after a crash, whatever came meanwhile', async () => {
     const sink = new Sink();
     sink.failures = ['after', 'before'];
-    await appendEvents(db, [event('a'), event('b')]);
+    await append([event('a'), event('b')]);
     await expect(projectStep(db, sink.write)).rejects.toThrow('lost');
-    await appendEvents(db, [event('c')]);
+    await append([event('c')]);
     await expect(projectStep(db, sink.write)).rejects.toThrow('down');
     await projectStep(db, sink.write);
     await projectStep(db, sink.write);
