@@ -11,6 +11,8 @@ export interface LanePaceOptions {
 const PAUSE_MS = { first: 5_000, max: 300_000 };
 /** Share of a window that must be throttled before the lane is: one greylisting host among many is no reason. */
 const SHARE = 0.1;
+/** And so many of them, since a greylisted message that is tried again may be alone in its window. */
+const LEAST = 3;
 
 /**
  * How many messages of a lane may be in flight, by what the providers answer: congestion control as TCP does it. A
@@ -66,7 +68,8 @@ export class LanePace {
 
   /** What a window brought; true where the lane is throttled by it. `closing`: the server has said 421. */
   record(answered: number, throttled: number, closing: boolean): boolean {
-    if (throttled > 0 && (closing || throttled >= answered * SHARE)) {
+    const isMany = throttled >= Math.min(LEAST, this.#limit) && throttled >= answered * SHARE;
+    if (throttled > 0 && (closing || isMany)) {
       this.#throttle(answered);
       return true;
     }

@@ -7,7 +7,8 @@ import { Sender, type SenderOptions } from '../../delivery/sender.ts';
 import { PipelinedTransport } from '../../delivery/smtp/pipelined-transport.ts';
 import type { SmtpOptions } from '../../delivery/smtp/transport.ts';
 import { DEFAULT_LANES, LANES, type LaneTable, laneIndex, laneOf } from '../../domain/lane.ts';
-import { setPaused } from '../../store/campaigns.ts';
+import { awaitDrained } from '../../activities/campaign/drain.ts';
+import { campaignByNo, setPaused } from '../../store/campaigns.ts';
 import { setShopClock, shopNowMs } from '../../store/clock.ts';
 import { warmUpStates, warmUpWaits } from '../../store/lanes.ts';
 import { ledgerCounts, reserveBatch, stopCampaign } from '../../store/ledger.ts';
@@ -22,7 +23,7 @@ import {
   startSmtpServer,
 } from '../support/sink.ts';
 import { type TestDatabase, createDatabase } from '../support/stack.ts';
-import { registered } from '../workflows/support.ts';
+import { registered, testDeps } from '../workflows/support.ts';
 import { loadPeople } from '../../store/people.ts';
 
 let database: TestDatabase;
@@ -257,12 +258,56 @@ describe('a relay that is down', () => {
     await sink.close();
   });
 
+  it('is what a draining campaign is told to wait for, in its row too', async () => {
+    const port = await freePort();
+    const { no } = await campaign({ 'shop.example': 20 });
+    await db.query("update campaign set stage = 'draining', waiting = 'rate' where no = $1", [no]);
+    await startSender({ port });
+    await wait(async () => expect(await reasons()).toEqual(['relay']));
+    const deps = testDeps(db, queue);
+    expect(await awaitDrained(deps, { campaignNo: no, waitMs: 500 })).toMatchObject({
+      open: 20,
+      waiting: 'relay',
+    });
+    expect((await campaignByNo(db, no)).waiting).toBe('relay');
+    await db.query(
+      "update lot set due_at = shop_now() + interval '1 hour' where due_at is not null",
+    );
+    await sender!.stop();
+    expect(await awaitDrained(deps, { campaignNo: no, waitMs: 500 })).toMatchObject({
+      waiting: 'time',
+    });
+    await db.query('update lot set due_at = shop_now()');
+    await setPaused(db, no, true);
+    expect(await awaitDrained(deps, { campaignNo: no, waitMs: 500 })).toMatchObject({
+      waiting: 'paused',
+    });
+  });
+
   it('a recall while it is down takes everything back', async () => {
     const { no } = await campaign({ 'shop.example': 40 });
     await startSender({ port: await freePort() });
     await wait(async () => expect(await reasons()).toEqual(['relay']));
     expect(await stopCampaign(db, no, 'recalled')).toEqual({ takenBack: 40, gone: 0 });
     expect(await ledgerCounts(db, no)).toMatchObject({ skipped: 40, reserved: 0 });
+  });
+
+  it('that hangs does not keep a sender from stopping, nor its messages', async () => {
+    const { no } = await campaign({ 'shop.example': 40 });
+    // The first connection is the sender's look at the relay; later ones are never greeted.
+    let greeted = 0;
+    const sink = await scripted((stage) =>
+      stage === 'greeting' && (greeted += 1) > 1 ? { delayMs: 600_000 } : undefined,
+    );
+    await startSender({ port: sink.port });
+    await wait(async () => expect((await ledgerCounts(db, no)).handed).toBe(40));
+    const began = performance.now();
+    await sender!.stop();
+    expect(performance.now() - began).toBeLessThan(7_000);
+    expect(await ledgerCounts(db, no)).toMatchObject({ handed: 0, unknown: 0, reserved: 40 });
+    expect(await attempts(no)).toEqual({ 0: 40 });
+    await transport!.close({ force: true });
+    await sink.close();
   });
 
   it('a pause while it is down holds when it is back', async () => {
@@ -323,7 +368,8 @@ describe('a lane that is throttled', () => {
     );
     await startSender({ port: sink.port });
     await wait(async () => expect((await ledgerCounts(db, no)).sent).toBe(40));
-    expect(await attempts(no)).toMatchObject({ 1: 39 });
+    expect(await attempts(no)).toEqual({ 1: 39, 3: 1 });
+    expect(logged.map(({ event }) => event)).not.toContain('lane is throttled');
     await sink.close();
   });
 });
