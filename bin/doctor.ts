@@ -2,10 +2,12 @@ import type { Command } from 'commander';
 import nodemailer from 'nodemailer';
 import { formatAddress, parseAddress } from '../domain/address.ts';
 import { KairosError } from '../domain/errors.ts';
+import { warmUpStates } from '../store/lanes.ts';
 import { connectPostgres } from '../store/postgres.ts';
 import { projectorState } from '../store/projector.ts';
 import { openTicketQueue } from '../delivery/queue.ts';
 import { type Config, loadConfig } from './config.ts';
+import { loadLanes } from './lanes.ts';
 import { assertRelaySafe, openTransport } from './mail.ts';
 import { readShop } from './catalogue.ts';
 import { connectTemporal } from './temporal.ts';
@@ -99,6 +101,22 @@ const CHECKS: readonly Check[] = [
         return `${facts.secured ? 'TLS' : 'no TLS'}, ${facts.extensions.join(' ')}`;
       } finally {
         await transport.close();
+      }
+    },
+  },
+  {
+    name: 'Lanes',
+    mend: 'mend the lane file at the place that is named; docs/reference/lanes.md has its fields.',
+    async run(config) {
+      const lanes = loadLanes(config);
+      const db = connectPostgres(config.database.url.reveal(), 'doctor', 1);
+      try {
+        const warming = (await warmUpStates(db, lanes)).map(
+          ({ lane, day, used, limit }) => `${lane} day ${day}, ${used} of ${limit} sent today`,
+        );
+        return warming.length > 0 ? `warm-up: ${warming.join('; ')}` : 'no warm-up';
+      } finally {
+        await db.end();
       }
     },
   },
