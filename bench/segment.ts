@@ -1,189 +1,160 @@
-import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { MS_PER_DAY } from '../domain/clock.ts';
 import type { Segment } from '../domain/segment.ts';
 import { featuresAsOf } from '../store/warehouse/features.ts';
-import { projectEvents } from '../store/warehouse/project.ts';
 import { compileSegment, explainSegment, segmentMembers } from '../store/warehouse/segment-sql.ts';
-import { startWarehouse, type TestWarehouse } from '../test/support/warehouse.ts';
+import { processUsage } from './support/process.ts';
+import {
+  type BenchOptions,
+  type BenchResult,
+  ratios,
+  spread,
+  spreadText,
+} from './support/result.ts';
+import { interleave } from './support/rounds.ts';
+import { NOW_MS, type SegmentWorld, startWorld } from './segment/world.ts';
 
 /**
- * The warehouse on one machine: how fast the log is projected, and how long a segment, features and a small question
- * take over `--events` synthetic rows of a tenth as many people. `node bench/segment.ts [--events N] [--json]`.
+ * How long a segment takes over 10 events a person (`--recipients` people, a million by default) through the language,
+ * beside PostgreSQL with a covering index and the best SQL by hand for the same question; both must name as many people.
  */
-export interface SegmentFigures {
-  events: number;
-  /** Log rows a second by the projector's way (a third of them orders with two lines), and rows of the table. */
-  projectedPerSecond: number;
-  rowsPerSecond: number;
-  smallQueryMs: number;
-  segmentMs: number;
-  /** What the warehouse's process used for it: comparable on a busy machine too. */
-  segmentCpuMs: number;
-  segmentMembers: number;
-  explainMs: number;
-  featuresOf1500Ms: number;
-  featuresOf100kMs: number;
-  bytesPerRow: number;
-}
+const PEOPLE = 1_000_000;
 
-const NOW_MS = Date.UTC(2026, 0, 1);
-const ROUNDS = 5;
-
-/** Lapsed buyers: spent enough within a year, not within 60 days, still look or open. */
-const LAPSED: Segment = {
+/** Viewed a category at least 3 times in 30 days, bought nothing in 7, spent over 100 in all. */
+export const SEGMENT: Segment = {
   all: [
-    { event: 'Order Completed', measure: 'sum', within: '365d', is: 'ge', value: 100 },
-    { event: 'Order Completed', measure: 'recency', is: 'ge', value: 60 },
-    {
-      any: [
-        {
-          event: 'Product Viewed',
-          within: '90d',
-          where: { category: ['c1', 'c2'] },
-          is: 'ge',
-          value: 1,
-        },
-        { event: 'Email Opened', within: '30d', is: 'ge', value: 1 },
-      ],
-    },
-    { trait: 'country', is: 'in', value: ['DE', 'FR'] },
+    { event: 'Product Viewed', where: { category: 'c1' }, within: '30d', is: 'ge', value: 3 },
+    { never: 'Order Completed', within: '7d' },
+    { event: 'Order Completed', measure: 'sum', is: 'gt', value: 100 },
   ],
 };
+const BY_HAND = `
+  with viewers as materialized (
+    select person_id from bench_event
+    where type = 'Product Viewed' and category = 'c1' and at >= $1::timestamptz - interval '30 days' and at < $1
+    group by person_id having count(*) >= 3
+  ), buyers as (
+    select person_id from bench_event
+    where type = 'Order Completed' and at < $1 and person_id in (select person_id from viewers)
+    group by person_id having sum(amount) > 100 and max(at) < $1::timestamptz - interval '7 days'
+  )
+  select id from bench_person join buyers on id = person_id where created_at < $1`;
 
-export async function benchSegment(
-  events: number,
-  log: (line: string) => void,
-): Promise<SegmentFigures> {
-  const t = await startWarehouse();
+interface Run {
+  seconds: number;
+  members: number;
+  /** Of the warehouse's process. */
+  cpuSeconds: number;
+}
+
+export async function run({ rounds, recipients, log }: BenchOptions): Promise<BenchResult> {
+  const world = await startWorld(recipients ?? PEOPLE, log);
   try {
-    const projected = await benchProjector(t);
-    log(`projected ${Math.round(projected.events)} log rows a second`);
-    await t.warehouse.reset();
-    const people = Math.max(1, Math.floor(events / 10));
-    await fill(t, events, people);
-    log(`${events} rows of ${people} people are there`);
-    const { warehouse } = t;
-    const query = compileSegment(LAPSED, { nowMs: NOW_MS });
-    let members = 0;
-    const cpuFrom = cpuMsOf(t.process.pid!);
-    const segmentMs = await median(async () => {
-      members = 0;
-      for await (const batch of segmentMembers(warehouse, query)) members += batch.length;
-    });
-    const segmentCpuMs = Math.round((cpuMsOf(t.process.pid!) - cpuFrom) / ROUNDS);
-    const smallQueryMs = await median(() =>
-      warehouse.query('SELECT count() AS n FROM event WHERE person_id = {p:UInt64}', { p: 7 }),
-    );
-    const explainMs = await median(() => explainSegment(warehouse, LAPSED, 7, NOW_MS));
-    const asOfMs = NOW_MS - 30 * MS_PER_DAY;
-    const label = { event: 'Order Completed', withinMs: 30 * MS_PER_DAY };
-    const featuresOf1500Ms = await median(() =>
-      featuresAsOf(warehouse, { asOfMs, label, limit: 1_500 }),
-    );
-    const featuresOf100kMs = await median(() =>
-      featuresAsOf(warehouse, { asOfMs, limit: 100_000 }),
-    );
-    const [size] = await warehouse.query<{ bytes: number }>(
-      "SELECT sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND table = 'event'",
-    );
-    return {
-      events,
-      projectedPerSecond: Math.round(projected.events),
-      rowsPerSecond: Math.round(projected.rows),
-      smallQueryMs,
-      segmentMs,
-      segmentCpuMs,
-      segmentMembers: members,
-      explainMs,
-      featuresOf1500Ms,
-      featuresOf100kMs,
-      bytesPerRow: Math.round(size!.bytes / events),
-    };
+    const contenders = { kairos: () => runKairos(world), postgres: () => runPostgres(world) };
+    // Once without a clock: both have their caches then.
+    await contenders.kairos();
+    await contenders.postgres();
+    const runs = await interleave(rounds, contenders, log, describe);
+    const members = runs['kairos']![0]!.members;
+    const other = runs['postgres']![0]!.members;
+    if (members !== other || members === 0) {
+      throw new Error(`Kairos found ${members} people and PostgreSQL ${other}; expected the same.`);
+    }
+    const more = await otherFigures(world, rounds);
+    return resultOf(world, runs, { members, more });
   } finally {
-    await t.stop();
+    await world.stop();
   }
 }
 
-/** User and system time of a process; 0 where there is no /proc. */
-function cpuMsOf(pid: number): number {
-  try {
-    // Fields 14 and 15 of proc(5), in ticks of 10 ms; the name before them may hold spaces.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * 10;
-  } catch {
-    return 0;
-  }
-}
-
-async function median(work: () => Promise<unknown>): Promise<number> {
-  const times: number[] = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const from = performance.now();
-    await work();
-    times.push(performance.now() - from);
-  }
-  return Math.round(times.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)]! * 10) / 10;
-}
-
-async function benchProjector(t: TestWarehouse): Promise<{ events: number; rows: number }> {
-  const batch = 20_000;
-  const eventOf = (id: number) => ({
-    id,
-    type: id % 3 === 0 ? 'Order Completed' : 'Product Viewed',
-    personId: 1 + (id % 5_000),
-    atMs: NOW_MS - (id % 700) * MS_PER_DAY,
-    properties:
-      id % 3 === 0
-        ? {
-            orderId: `o${id}`,
-            total: 30,
-            products: [1, 2].map((n) => ({
-              sku: `s${n}`,
-              quantity: n,
-              price: 10,
-              category: `c${n}`,
-            })),
-          }
-        : { sku: `s${id % 400}`, category: `c${id % 12}`, price: 9.99 },
-  });
-  const batches = Array.from({ length: ROUNDS }, (_, round) =>
-    Array.from({ length: batch }, (_, index) => eventOf(round * batch + index + 1)),
-  );
-  const from = performance.now();
-  for (const [round, events] of batches.entries()) {
-    await projectEvents(t.warehouse, events, `bench-${round}`);
-  }
+async function runKairos({ t }: SegmentWorld): Promise<Run> {
+  const cpu = (): number => (processUsage(t.process.pid!)?.cpuMicros ?? 0) / 1e6;
+  const [cpuFrom, from] = [cpu(), performance.now()];
+  // Compiling is part of it, and reading every member.
+  const query = compileSegment(SEGMENT, { nowMs: NOW_MS });
+  let members = 0;
+  for await (const batch of segmentMembers(t.warehouse, query)) members += batch.length;
   const seconds = (performance.now() - from) / 1_000;
-  const { rows, events } = await t.warehouse.counts();
-  return { events: events / seconds, rows: rows / seconds };
+  return { seconds, members, cpuSeconds: cpu() - cpuFrom };
 }
 
-/** Made by the engine itself: what is measured is asking, not loading. */
-async function fill(t: TestWarehouse, events: number, people: number): Promise<void> {
-  const params = { events, people, now: NOW_MS };
-  await t.warehouse.query(
-    `INSERT INTO event SELECT number + 1, 0,
-       ['Product Viewed', 'Product Viewed', 'Email Opened', 'Order Completed', 'Product Added'][1 + number % 5],
-       concat('c', toString(sipHash64(number, 1) % 12)),
-       fromUnixTimestamp64Milli({now:Int64} - toInt64(sipHash64(number, 2) % (730 * 86400000)), 'UTC'),
-       1 + sipHash64(number, 3) % {people:UInt64}, concat('s', toString(sipHash64(number, 4) % 400)),
-       toString(number), '', (sipHash64(number, 5) % 10000) / 100, 1, 0, 0
-     FROM numbers({events:UInt64})`,
-    params,
-  );
-  await t.warehouse.query(
-    `INSERT INTO person SELECT number + 1, 1, toString(number), ['DE', 'FR', 'US', 'GB'][1 + number % 4], '', '', 1, 1,
-       map(), map(), map(), toDateTime64(0, 3, 'UTC') FROM numbers({people:UInt64})`,
-    params,
-  );
+async function runPostgres({ db }: SegmentWorld): Promise<Run> {
+  const from = performance.now();
+  const { rows } = await db.query(BY_HAND, [new Date(NOW_MS)]);
+  return { seconds: (performance.now() - from) / 1_000, members: rows.length, cpuSeconds: 0 };
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: { events: { type: 'string', default: '1000000' }, json: { type: 'boolean' } },
-  });
-  const figures = await benchSegment(Number(values.events), (line) => console.error(line));
-  if (values.json) console.log(JSON.stringify({ bench: 'segment', figures, ratios: {} }));
-  else console.table(figures);
+const describe = ({ seconds, members }: Run): string =>
+  `${(1_000 * seconds).toFixed(0)} ms, ${members} people`;
+
+/** Smaller questions of one person, and the features of many. */
+async function otherFigures(
+  world: SegmentWorld,
+  rounds: number,
+): Promise<Record<string, number[]>> {
+  const { warehouse } = world.t;
+  const asOfMs = NOW_MS - 30 * MS_PER_DAY;
+  const questions = {
+    smallQueryMs: () =>
+      warehouse.query('SELECT count() AS n FROM event WHERE person_id = {p:UInt64}', { p: 7 }),
+    explainMs: () => explainSegment(warehouse, SEGMENT, 7, NOW_MS),
+    featuresOf1500Ms: () => featuresAsOf(warehouse, { asOfMs, limit: 1_500 }),
+  };
+  const times: Record<string, number[]> = {};
+  for (const [name, ask] of Object.entries(questions)) {
+    times[name] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const from = performance.now();
+      await ask();
+      times[name].push(performance.now() - from);
+    }
+  }
+  return times;
+}
+
+function resultOf(
+  world: SegmentWorld,
+  runs: Record<string, Run[]>,
+  { members, more }: { members: number; more: Record<string, number[]> },
+): BenchResult {
+  const seconds = (name: string): number[] => runs[name]!.map((each) => each.seconds);
+  const times = spread(seconds('kairos'));
+  const toPostgres = ratios(seconds('postgres'), seconds('kairos'));
+  const row = (name: string, label: string, cpu: string): (string | number)[] => [
+    label,
+    spreadText(seconds(name), 3),
+    cpu,
+    runs[name]![0]!.members,
+  ];
+  return {
+    figures: {
+      seconds: times.median,
+      secondsMin: times.min,
+      secondsMax: times.max,
+      cpuSeconds: spread(runs['kairos']!.map((each) => each.cpuSeconds)).median,
+      postgresSeconds: spread(seconds('postgres')).median,
+      members,
+      events: world.events,
+      rows: world.rows,
+      people: world.people,
+      ...Object.fromEntries(Object.entries(more).map(([name, all]) => [name, spread(all).median])),
+    },
+    ratios: { toPostgres: spread(toPostgres).median },
+    tables: [
+      {
+        title: `${world.events} events (${world.rows} rows) of ${world.people} people: median (min–max)`,
+        columns: ['engine', 'seconds', 'CPU seconds', 'people found'],
+        rows: [
+          row(
+            'kairos',
+            'Kairos: the language, compiled, through chDB',
+            spreadText(
+              runs['kairos']!.map((each) => each.cpuSeconds),
+              2,
+            ),
+          ),
+          row('postgres', 'PostgreSQL: SQL by hand, covering index', '–'),
+        ],
+      },
+    ],
+  };
 }
