@@ -107,7 +107,7 @@ function isPlain(bytes: Buffer, start: number, end: number): boolean {
 }
 
 /** The words of the target that was used last, which is nearly always the same one. */
-let words = new Int32Array(0);
+let words: Int32Array = new Int32Array(0);
 let wordsOf: Buffer | undefined;
 
 function isVisible(byte: number): boolean {

@@ -41,9 +41,9 @@ export async function snapshotAudience(
       await tx.query(
         `insert into audience_member (campaign_no, seq, person_id, unit, eligible, holdout, duplicate, pilot, score)
          select $1, row_number() over (order by draw($2, $3 || ':order', unit_or_id), person_id), person_id, unit,
-           can, can and draw($2, $3 || ':holdout', unit_or_id) < $4, nth > 1,
-           can and draw($2, $3 || ':holdout', unit_or_id) >= $4 and draw($2, $3 || ':pilot', unit_or_id) < $5, score
-         from (
+           can, can and held < $4, nth > 1, can and held >= $4 and ($5 > 0 and draw($2, $3 || ':pilot', unit_or_id) < $5),
+           score
+         from (select *, draw($2, $3 || ':holdout', unit_or_id) as held from (
            select p.id as person_id, p.unit, coalesce(p.unit, p.id::text) as unit_or_id, s.score, x.nth,
              p.address is not null and x.nth = 1 and coalesce(k.granted, false) and b.unit is null as can
            from (select person_id, max(score) as score from staging group by 1) s join person p on p.id = s.person_id
@@ -51,7 +51,7 @@ export async function snapshotAudience(
            left join suppression b on b.unit = p.unit
            join (select p2.id, case when p2.unit is null then 1
                    else row_number() over (partition by p2.unit order by p2.id) end as nth
-                 from person p2 join staging s2 on s2.person_id = p2.id) x on x.id = p.id) y`,
+                 from person p2 join staging s2 on s2.person_id = p2.id) x on x.id = p.id) x offset 0) y`,
         [campaignNo, campaign.salt, campaign.id, shares.holdout, shares.pilot],
       );
       await tx.query('update campaign set snapshot_at = shop_now() where no = $1', [campaignNo]);

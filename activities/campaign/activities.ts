@@ -9,7 +9,7 @@ import { createControlActivities } from './control.ts';
 import { type CampaignDeps, type Ref, subject } from './deps.ts';
 import { type DrainState, awaitDrained } from './drain.ts';
 import { createOutcomeActivities } from './outcome.ts';
-import { type PlanReceipt, planBatch } from './plan-batch.ts';
+import { type PlanReceipt, planBatches } from './plan-batch.ts';
 import { reconcileAll } from './reconcile.ts';
 import { startMs } from './times.ts';
 
@@ -99,7 +99,7 @@ function createLaunchActivities(deps: CampaignDeps) {
     },
 
     planBatch: (input: PlanBatchInput): Promise<PlanReceipt> =>
-      whileBeating(() => planBatch(deps, input)),
+      whileBeating(() => planBatches(deps, input)),
 
     awaitDrained: (input: Ref & { waitMs: number }): Promise<DrainState> =>
       whileBeating(() => awaitDrained(deps, input)),

@@ -16,6 +16,8 @@ const LOOK_MS = 250;
 const ASK_EVERY_MS = 2_000;
 /** A reason that changes ends the wait, so that Temporal UI shows the new one; but not at each flicker. */
 const TELL_AFTER_MS = 15_000;
+/** One probe of an index a second is nothing; whoever waits for the report sees it at once. */
+const LOOK_MOST_MS = 1_000;
 
 /** Waits until every message of the campaign has settled, at most `waitMs`; expires what is past its deadline. */
 export async function awaitDrained(
@@ -25,7 +27,7 @@ export async function awaitDrained(
   const beganAt = Date.now();
   const until = beganAt + input.waitMs;
   const reasons = reasonsOf(deps, input.campaignNo);
-  for (let lookMs = LOOK_MS; ; lookMs = Math.min(5_000, lookMs * 1.5)) {
+  for (let lookMs = LOOK_MS; ; lookMs = Math.min(LOOK_MOST_MS, lookMs * 1.5)) {
     await expireOverdue(deps.db, input.campaignNo);
     const busy = await isBusy(deps.db, input.campaignNo);
     const why = busy ? await reasons() : null;

@@ -12,11 +12,11 @@ export interface ShardInput {
   readonly planned: number;
 }
 
-/** Plans a range of the audience in batches of 500: three history events and one workflow task each. */
+/** Plans a range of the audience, 2,500 people an activity: six history events each. */
 export async function campaignShard(input: ShardInput): Promise<{ planned: number }> {
   let { afterSeq, planned } = input;
   while (afterSeq < input.lastSeq) {
-    const lastSeq = Math.min(input.lastSeq, afterSeq + LIMITS.batchSize);
+    const lastSeq = Math.min(input.lastSeq, afterSeq + LIMITS.peoplePerActivity);
     const batch = await heavy.planBatch.executeWithOptions(
       { summary: `people ${afterSeq + 1}–${lastSeq} of ${input.lastSeq}` },
       [{ campaignNo: input.campaignNo, afterSeq, lastSeq, phase: input.phase }],
