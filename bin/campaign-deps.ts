@@ -7,9 +7,14 @@ import type { Db } from '../store/postgres.ts';
 import { awaitProjected } from '../store/projector.ts';
 import { warehouseSource } from '../store/report-source.ts';
 import { armResults, buildReport } from '../store/report.ts';
+import { shopTimeZone } from '../store/segments.ts';
 import { readSetting } from '../store/settings.ts';
 import { chooseProducts } from '../store/warehouse/products.ts';
-import { compileSegment, segmentMembers } from '../store/warehouse/segment-sql.ts';
+import {
+  type CompiledSegment,
+  prepareSegment,
+  segmentMembers,
+} from '../store/warehouse/segment-sql.ts';
 import type { Warehouse } from '../store/warehouse/client.ts';
 
 /** What the log cannot show: whether the shop's people can react to mails at all. */
@@ -20,10 +25,15 @@ export async function reactionsOf(db: Db): Promise<Reactions> {
 }
 
 /** The query that names a campaign's audience as of a time. */
-export function audienceQuery(campaign: Campaign, nowMs: number) {
+export async function audienceQuery(
+  { db, warehouse }: { db: Db; warehouse: Warehouse },
+  campaign: Campaign,
+  nowMs: number,
+): Promise<CompiledSegment> {
   const { segment, exclude, score, limit } = campaign.audience;
-  return compileSegment(segment, {
+  return prepareSegment(warehouse, segment, {
     nowMs,
+    timeZone: await shopTimeZone(db),
     ...(exclude ? { excluded: exclude } : {}),
     ...(score ? { score } : {}),
     ...(limit === undefined ? {} : { limit, salt: campaign.id }),
@@ -47,7 +57,9 @@ export function campaignDeps({
     db,
     queue,
     awaitProjector: () => awaitProjected(db),
-    members: (campaign, nowMs) => segmentMembers(warehouse, audienceQuery(campaign, nowMs)),
+    async *members(campaign, nowMs) {
+      yield* segmentMembers(warehouse, await audienceQuery({ db, warehouse }, campaign, nowMs));
+    },
     chooseProducts: (personIds, nowMs) => chooseProducts({ db, warehouse }, personIds, nowMs),
     report: async (row) =>
       buildReport(db, source, row, {

@@ -23,10 +23,12 @@ import {
  * A TypeScript file is code of the marketer's own checkout, and is run. A file that somebody sends in must be YAML,
  * which is data.
  */
-export interface LoadedCampaign {
+export type LoadedCampaign = LoadedFile<CampaignDefinition>;
+
+export interface LoadedFile<T> {
   readonly file: string;
   /** Null where there are problems. */
-  readonly definition: CampaignDefinition | null;
+  readonly definition: T | null;
   readonly problems: readonly LocatedProblem[];
   /** A further problem with the value at a JSON pointer, such as a model that nobody trained. */
   problem(pointer: string, message: string): LocatedProblem;
@@ -37,6 +39,27 @@ const FILE_BYTES_MAX = 262_144;
 /** An alias repeats its anchor's content, so that few of them can stand for gigabytes. */
 const ALIASES_MAX = 100;
 
+/** What kind of thing a file holds, and how it is checked. */
+export interface FileKind<T> {
+  /** Such as `campaign`; a TypeScript file exports it by that name, or by default. */
+  readonly name: 'campaign' | 'segment';
+  /** How it is written in TypeScript. */
+  readonly written: string;
+  readonly invalid: 'CAMPAIGN_INVALID' | 'SEGMENT_INVALID';
+  readonly unknown: 'CAMPAIGN_UNKNOWN' | 'SEGMENT_UNKNOWN';
+  readonly example: string;
+  check(value: unknown): { definition: T | null; problems: readonly Problem[] };
+}
+
+const CAMPAIGN: FileKind<CampaignDefinition> = {
+  name: 'campaign',
+  written: 'export const campaign = defineCampaign({…})',
+  invalid: 'CAMPAIGN_INVALID',
+  unknown: 'CAMPAIGN_UNKNOWN',
+  example: 'campaigns/win-back.ts',
+  check: checkCampaign,
+};
+
 type Locate = (path: readonly string[], at: Problem['at']) => Place;
 
 /**
@@ -44,32 +67,37 @@ type Locate = (path: readonly string[], at: Problem['at']) => Place;
  * CAMPAIGN_INVALID where it is too large or neither .ts nor .yaml; everything else is a problem with a place.
  */
 export async function loadCampaign(path: string): Promise<LoadedCampaign> {
-  const source = await readSource(path);
+  return loadFile(path, CAMPAIGN);
+}
+
+/** The same for any kind of file that a marketer writes. */
+export async function loadFile<T>(path: string, kind: FileKind<T>): Promise<LoadedFile<T>> {
+  const source = await readSource(path, kind);
   switch (extname(path)) {
     case '.ts':
-      return loadTypeScript(path, source);
+      return loadTypeScript(path, source, kind);
     case '.yaml':
     case '.yml':
-      return loadYaml(path, source);
+      return loadYaml(path, source, kind);
     default:
       throw new KairosError(
-        'CAMPAIGN_INVALID',
-        `${path} is no campaign file; expected a name that ends in .ts or .yaml`,
+        kind.invalid,
+        `${path} is no ${kind.name} file; expected a name that ends in .ts or .yaml`,
       );
   }
 }
 
-async function readSource(path: string): Promise<string> {
+async function readSource<T>(path: string, kind: FileKind<T>): Promise<string> {
   const facts = await stat(path).catch(() => null);
   if (!facts?.isFile()) {
     throw new KairosError(
-      'CAMPAIGN_UNKNOWN',
-      `there is no campaign file ${path}; expected one such as campaigns/win-back.ts`,
+      kind.unknown,
+      `there is no ${kind.name} file ${path}; expected one such as ${kind.example}`,
     );
   }
   if (facts.size > FILE_BYTES_MAX) {
     throw new KairosError(
-      'CAMPAIGN_INVALID',
+      kind.invalid,
       `${path} has ${facts.size} bytes; expected at most ${FILE_BYTES_MAX}`,
     );
   }
@@ -77,8 +105,14 @@ async function readSource(path: string): Promise<string> {
 }
 
 /** Checks a value that was read from `source`, and finds the place of each problem. */
-function judge(file: string, source: string, value: unknown, locate: Locate): LoadedCampaign {
-  const { definition, problems } = checkCampaign(value);
+function judge<T>(
+  file: string,
+  source: string,
+  value: unknown,
+  locate: Locate,
+  kind: FileKind<T>,
+): LoadedFile<T> {
+  const { definition, problems } = kind.check(value);
   const located = ({ pointer, at, message }: Problem) =>
     problemAt(file, source, locate(pathOf(pointer), at), message, pointer);
   return {
@@ -89,7 +123,7 @@ function judge(file: string, source: string, value: unknown, locate: Locate): Lo
   };
 }
 
-function failed(file: string, problems: readonly LocatedProblem[]): LoadedCampaign {
+function failed<T>(file: string, problems: readonly LocatedProblem[]): LoadedFile<T> {
   const problem = (pointer: string, message: string) =>
     problemAt(file, '', { offset: 0, length: 1 }, message, pointer);
   return { file, definition: null, problems, problem };
@@ -97,7 +131,7 @@ function failed(file: string, problems: readonly LocatedProblem[]): LoadedCampai
 
 // YAML
 
-function loadYaml(file: string, source: string): LoadedCampaign {
+function loadYaml<T>(file: string, source: string, kind: FileKind<T>): LoadedFile<T> {
   const document = parseDocument(source, { prettyErrors: false, strict: true, uniqueKeys: true });
   // A warning is a tag that nobody knows: it would silently become a plain string.
   const faults = [...document.errors, ...document.warnings];
@@ -117,7 +151,7 @@ function loadYaml(file: string, source: string): LoadedCampaign {
   if (cycle) return failed(file, [problemAt(file, source, placeOfNode(cycle), CYCLE)]);
   const locate: Locate = (path, at) => placeInYaml(document, path, at);
   try {
-    return judge(file, source, document.toJS({ maxAliasCount: ALIASES_MAX }), locate);
+    return judge(file, source, document.toJS({ maxAliasCount: ALIASES_MAX }), locate, kind);
   } catch (error) {
     if (!(error instanceof ReferenceError)) throw error;
     const message = `the aliases repeat too much; expected at most ${ALIASES_MAX} repetitions.`;
@@ -129,7 +163,11 @@ const CYCLE = 'the alias stands inside of what it repeats; expected an anchor ou
 
 // TypeScript
 
-async function loadTypeScript(file: string, source: string): Promise<LoadedCampaign> {
+async function loadTypeScript<T>(
+  file: string,
+  source: string,
+  kind: FileKind<T>,
+): Promise<LoadedFile<T>> {
   const parsed = parseSync(file, source, { lang: 'ts', sourceType: 'module' });
   if (parsed.errors.length > 0) {
     return failed(
@@ -152,13 +190,13 @@ async function loadTypeScript(file: string, source: string): Promise<LoadedCampa
   } catch (error) {
     return failed(file, [problemAt(file, source, ...blame(file, source, parsed.program, error))]);
   }
-  const value = module['default'] ?? module['campaign'];
+  const value = module['default'] ?? module[kind.name];
   if (value === undefined) {
-    const message =
-      'the file exports no campaign; expected "export const campaign = defineCampaign({…})".';
+    const message = `the file exports no ${kind.name}; expected "${kind.written}".`;
     return failed(file, [problemAt(file, source, { offset: 0, length: 1 }, message)]);
   }
-  return judge(file, source, value, (path, at) => placeInProgram(parsed.program, path, at));
+  const locate: Locate = (path, at) => placeInProgram(parsed.program, path, at, kind.name);
+  return judge(file, source, value, locate, kind);
 }
 
 /** The content's hash in the address, since a module that was once loaded stays loaded. */

@@ -56,9 +56,10 @@ export function placeInProgram(
   program: Program,
   path: readonly string[],
   at: Problem['at'],
+  name = 'campaign',
 ): Place {
   const constants = constantsOf(program);
-  let node = exported(program);
+  let node = exported(program, name);
   let place: Place = node ? placeOfExpression(node) : { offset: 0, length: 1 };
   for (const [index, key] of path.entries()) {
     const value = node && settle(node, constants);
@@ -96,12 +97,12 @@ function constantsOf(program: Program): Map<string, Expression> {
   return constants;
 }
 
-function exported(program: Program): Expression | null {
+function exported(program: Program, name: string): Expression | null {
   const standard = program.body.find(
     (statement: Statement) => statement.type === 'ExportDefaultDeclaration',
   );
   if (standard) return settle(standard.declaration as Expression, constantsOf(program));
-  const named = constantsOf(program).get('campaign');
+  const named = constantsOf(program).get(name);
   return named ? settle(named, constantsOf(program)) : null;
 }
 

@@ -4,6 +4,7 @@ import { type Decision, planMember } from '../domain/plan.ts';
 import { snapshotFacts } from '../store/audience.ts';
 import { shopNowMs } from '../store/clock.ts';
 import type { Person } from '../store/people.ts';
+import { shopTimeZone } from '../store/segments.ts';
 import { chooseProducts } from '../store/warehouse/products.ts';
 import { explainSegment } from '../store/warehouse/segment-sql.ts';
 import { prepareCampaign } from '../delivery/prepare.ts';
@@ -34,7 +35,9 @@ export async function preview(
   const { campaign } = frozen;
   const person = await personByExternalId(db, externalId);
   const nowMs = await shopNowMs(db);
-  const why = await explainSegment(warehouse, campaign.audience.segment, person.id, nowMs);
+  const why = await explainSegment(warehouse, campaign.audience.segment, person.id, nowMs, {
+    timeZone: await shopTimeZone(db),
+  });
   const inAudience = await isMember(demo, campaign, person.id, nowMs);
   const facts = await snapshotFacts(db, person.id, campaign.id);
   const decision = planMember(
@@ -83,12 +86,12 @@ function decisionLine(decision: Decision, variantId: string): string {
 }
 
 async function isMember(
-  { warehouse }: Demo,
+  { db, warehouse }: Demo,
   campaign: Campaign,
   personId: number,
   nowMs: number,
 ): Promise<boolean> {
-  const query = audienceQuery(campaign, nowMs);
+  const query = await audienceQuery({ db, warehouse }, campaign, nowMs);
   const rows = await warehouse.query<{ n: number }>(
     `SELECT count() AS n FROM (${query.sql}) WHERE person_id = {previewed:UInt64}`,
     { ...query.params, previewed: personId },
@@ -140,7 +143,7 @@ export async function missingFieldCounts(
 ): Promise<{ field: string; people: number }[]> {
   const fields = checked.fieldsWithoutFallback.filter((field) => field.startsWith('person.'));
   if (fields.length === 0) return [];
-  const query = audienceQuery(campaign, await shopNowMs(db));
+  const query = await audienceQuery({ db, warehouse }, campaign, await shopNowMs(db));
   const rows = await warehouse.query<{ person_id: number }>(query.sql, query.params);
   const ids = rows.map((row) => Number(row.person_id));
   const counts = [];

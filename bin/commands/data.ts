@@ -1,11 +1,7 @@
 import type { Command } from 'commander';
 import { KairosError } from '../../domain/errors.ts';
-import { shopNowMs } from '../../store/clock.ts';
-import { awaitProjected } from '../../store/projector.ts';
-import { previewSegment } from '../../store/warehouse/segment-sql.ts';
-import { readSegment } from '../segment-file.ts';
 import { startTraining } from '../temporal.ts';
-import { example, table, withContext } from './context.ts';
+import { example, withContext } from './context.ts';
 
 const KINDS = ['customers', 'products', 'orders', 'events', 'reviews', 'consents'];
 
@@ -40,49 +36,7 @@ export function addDataCommands(program: Command): void {
         );
       }),
     );
-  addSegmentCommand(program);
   addTrainCommand(program);
-}
-
-function addSegmentCommand(program: Command): void {
-  const segment = program.command('segment').description('look at segments');
-  segment
-    .command('preview <file>')
-    .description("count, members and SQL of a segment, or of a campaign's audience")
-    .option('--members <n>', 'how many members to show', Number, 10)
-    .addHelpText('after', example('segment preview campaigns/win-back.ts'))
-    .action((file: string, options: { members: number }, command: Command) =>
-      withContext(command, async (context) => {
-        const wanted = await readSegment(context.db, file);
-        await awaitProjected(context.db, { timeoutMs: 60_000 });
-        const nowMs = await shopNowMs(context.db);
-        const found = await previewSegment(
-          context.warehouse,
-          wanted.segment,
-          { ...wanted.options, nowMs },
-          options.members,
-        );
-        context.print(
-          {
-            count: found.count,
-            members: found.sample,
-            sql: found.query.sql,
-            params: found.query.params,
-          },
-          () =>
-            [
-              `${found.count.toLocaleString('en-US')} people: ${wanted.words}`,
-              '',
-              table(
-                found.sample.map((m) => [m.externalId, m.score === null ? '' : m.score.toFixed(4)]),
-              ),
-              '',
-              found.query.sql,
-              JSON.stringify(found.query.params),
-            ].join('\n'),
-        );
-      }),
-    );
 }
 
 function addTrainCommand(program: Command): void {

@@ -45,7 +45,8 @@ const COLUMN_OF_TRAIT = {
  */
 export class ClauseCompiler {
   readonly params = new BoundParams();
-  readonly events: EventCompiler;
+  /** Where clauses over events go; `apart` puts some into a subquery of their own. */
+  events: EventCompiler;
   /** Columns of `person`. */
   readonly traitColumns = new Set<string>();
   readonly models = new Map<string, string>();
@@ -60,6 +61,17 @@ export class ClauseCompiler {
     this.#zones = zones;
     this.now = this.params.instant(this.#nowMs);
     this.events = new EventCompiler(this.params, this.#nowMs, zones);
+  }
+
+  /** Compiles what `work` does into a set of aggregates of its own, over the same parameters. */
+  apart<T>(work: (events: EventCompiler) => T): T {
+    const { events } = this;
+    this.events = new EventCompiler(this.params, this.#nowMs, this.#zones);
+    try {
+      return work(this.events);
+    } finally {
+      this.events = events;
+    }
   }
 
   compile(node: LeafNode): ClauseSql {

@@ -59,3 +59,27 @@ function emptyLeaf({ kind, clause }: LeafNode): boolean | null {
   }
   return kind === 'sequence' || kind === 'list' ? false : null;
 }
+
+/** How few rows a part needs, by how it narrows them: a category or a product, other properties, a window. */
+function narrowness(part: Segment): number {
+  const ranks = leavesOf(part).map(({ kind, clause }) => {
+    if (kind !== 'event') return 0;
+    const { where = {}, within, since } = clause;
+    const indexed = 'category' in where || 'sku' in where ? 2 : 0;
+    return indexed + (Object.keys(where).length > 0 ? 1 : 0) + ((within ?? since) ? 2 : 0);
+  });
+  return Math.min(...ranks);
+}
+
+/** Narrow enough to be asked first, and twice. */
+const NARROW = 3;
+
+/** Of parts that must all hold: the one that few people fulfil, none without an event; null where none is so narrow. */
+export function driverOf(parts: readonly Segment[]): Segment | null {
+  if (parts.length < 2) return null;
+  const [best] = parts
+    .filter((part) => isOfEvents(part) && emptyTruth(part) === false)
+    .map((part) => ({ part, rank: narrowness(part) }))
+    .sort((a, b) => b.rank - a.rank);
+  return best && best.rank >= NARROW ? best.part : null;
+}

@@ -10,7 +10,8 @@ import {
 import type { Warehouse } from './client.ts';
 import type { QueryParams } from './connection.ts';
 import { ClauseCompiler } from './segment-clauses.ts';
-import { conjunctsOf, emptyTruth, isOfEvents } from './segment-shape.ts';
+import type { EventCompiler } from './segment-events.ts';
+import { conjunctsOf, driverOf, emptyTruth, isOfEvents } from './segment-shape.ts';
 import { SegmentZones, zonesOfPeople } from './segment-zones.ts';
 
 export interface CompiledSegment {
@@ -40,7 +41,7 @@ export function compileSegment(segment: Segment, options: SegmentOptions): Compi
   const compiler = compilerOf(options);
   const { params } = compiler;
   const wanted = [segment, ...(options.excluded ?? []).map((not): Segment => ({ not }))];
-  const { having, conditions } = conditionsOf(wanted, compiler);
+  const { among, having, conditions } = conditionsOf(wanted, compiler);
   let score = "CAST(NULL, 'Nullable(Float64)')";
   if (options.score) {
     const { model, min, max } = options.score;
@@ -57,7 +58,7 @@ export function compileSegment(segment: Segment, options: SegmentOptions): Compi
       : `\nORDER BY ${best}sipHash64(person_id, ${params.add('String', options.salt ?? '')}), person_id
 LIMIT ${params.add('UInt64', options.limit)}`;
   const sql = `SELECT p.person_id AS person_id, ${score} AS score
-${sourcesOf(compiler, { having })}
+${sourcesOf(compiler, { among, having })}
 WHERE ${conditions.length > 0 ? conditions.join('\n  AND ') : '1'}${limit}
 SETTINGS join_use_nulls = 0`;
   return { sql, params: params.values };
@@ -71,23 +72,37 @@ function compilerOf({
   return new ClauseCompiler(nowMs, new SegmentZones(timeZone, zones));
 }
 
+/** What must hold, and where it is asked. */
+interface Placed {
+  /** A subquery of the ids of those whom a narrow part leaves; null where no part is narrow. */
+  among: string | null;
+  /** Of the events themselves; null where people without events may be members. */
+  having: string[] | null;
+  conditions: string[];
+}
+
 /**
- * What must hold, put where it costs least. Where somebody without events cannot be a member, the conditions on events
- * are asked of the events themselves, and only who is left is looked up among the people.
+ * What must hold, put where it costs least: a narrow part is asked first, and nobody else is looked at any more; where
+ * somebody without events cannot be a member, conditions on events are asked of the events, before people are.
  */
-function conditionsOf(
-  wanted: readonly Segment[],
-  compiler: ClauseCompiler,
-): { having: string[] | null; conditions: string[] } {
-  const parts = wanted.flatMap(conjunctsOf);
+function conditionsOf(wanted: readonly Segment[], compiler: ClauseCompiler): Placed {
+  const all = wanted.flatMap(conjunctsOf);
+  const driver = driverOf(all);
+  const among = driver
+    ? compiler.apart((events) => {
+        const having = [conditionOf(driver, compiler)];
+        return `SELECT person_id FROM (${eventSource(events, compiler.now, { having })})`;
+      })
+    : null;
+  const parts = all.filter((part) => part !== driver);
+  const conditions = (of: readonly Segment[]): string[] =>
+    of.map((part) => conditionOf(part, compiler));
   const drives = parts.some((part) => isOfEvents(part) && emptyTruth(part) === false);
-  if (!drives)
-    return { having: null, conditions: parts.map((part) => conditionOf(part, compiler)) };
-  const ofEvents = parts.filter(isOfEvents);
-  const others = parts.filter((part) => !isOfEvents(part));
+  if (!drives) return { among, having: null, conditions: conditions(parts) };
   return {
-    having: ofEvents.map((part) => conditionOf(part, compiler)),
-    conditions: others.map((part) => conditionOf(part, compiler)),
+    among,
+    having: conditions(parts.filter(isOfEvents)),
+    conditions: conditions(parts.filter((part) => !isOfEvents(part))),
   };
 }
 
@@ -122,22 +137,27 @@ function joined(
 interface Sources {
   /** A condition that names one person, such as `person_id = …`; '' for everybody. */
   only?: string;
-  /** What people's events must fulfil; null where people without events may be members. */
+  among?: string | null;
   having?: readonly string[] | null;
 }
 
 /** People, and beside each what the clauses need, from one pass over each table. */
-function sourcesOf(compiler: ClauseCompiler, { only = '', having = null }: Sources): string {
+function sourcesOf(
+  compiler: ClauseCompiler,
+  { only = '', among = null, having = null }: Sources,
+): string {
   const { now, events } = compiler;
   const restricted = only === '' ? '' : ` AND ${only}`;
   const columns = [...new Set(['person_id', ...compiler.traitColumns])].join(', ');
-  const people = `SELECT ${columns} FROM person FINAL WHERE created_at < ${now}${restricted}`;
+  // Who is among them is known by then, where the events are joined strictly.
+  const some = among === null || having ? '' : ` AND person_id IN (${among})`;
+  const people = `SELECT ${columns} FROM person FINAL WHERE created_at < ${now}${restricted}${some}`;
   const sources = [`FROM (${people}) AS p`];
   const join = (alias: string, subquery: string, kind = 'LEFT'): void => {
     sources.push(`${kind} JOIN (${subquery}) AS ${alias} ON ${alias}.person_id = p.person_id`);
   };
   if (events.columns.size > 0) {
-    const sql = eventSource(compiler, only, having ?? []);
+    const sql = eventSource(events, now, { only, among, having });
     join('e', sql, having ? 'INNER' : 'LEFT');
   }
   if (compiler.models.size > 0) {
@@ -163,17 +183,22 @@ function sourcesOf(compiler: ClauseCompiler, { only = '', having = null }: Sourc
 }
 
 /** What was measured of each person's events, in one pass over those that any clause means. */
-function eventSource(compiler: ClauseCompiler, only: string, having: readonly string[]): string {
-  const { events, now } = compiler;
+function eventSource(
+  events: EventCompiler,
+  now: string,
+  { only = '', among = null, having = null }: Sources,
+): string {
   const aggregates = [...events.columns].map(([sql, name]) => `${sql} AS ${name}`);
   const zones = events.usesZones
     ? ` LEFT JOIN (SELECT person_id, time_zone FROM person FINAL) AS z ON z.person_id = v.person_id`
     : '';
-  const restricted = only === '' ? '' : ` AND v.${only}`;
+  const restricted =
+    (only === '' ? '' : ` AND v.${only}`) +
+    (among === null ? '' : ` AND v.person_id IN (${among})`);
   return `SELECT v.person_id AS person_id, ${aggregates.join(', ')} FROM event AS v${zones}
-  WHERE v.person_id != 0${restricted} AND at < ${now}
-    AND (${[...events.conditions].join(' OR ')})
-  GROUP BY v.person_id${having.length > 0 ? `\n  HAVING ${having.join(' AND ')}` : ''}`;
+  WHERE v.person_id != 0 AND at < ${now}
+    AND (${[...events.conditions].join(' OR ')})${restricted}
+  GROUP BY v.person_id${having && having.length > 0 ? `\n  HAVING ${having.join(' AND ')}` : ''}`;
 }
 
 /** The segment's query with what it needs to know of this warehouse. */
@@ -183,6 +208,22 @@ export async function prepareSegment(
   options: SegmentOptions,
 ): Promise<CompiledSegment> {
   return compileSegment(segment, await withZones(warehouse, segment, options));
+}
+
+/** How many people are in which of the segments: `mask` has the bit of each, `n` counts; people in none are left out. */
+export async function compileMasks(
+  warehouse: Warehouse,
+  segments: readonly Segment[],
+  options: SegmentOptions,
+): Promise<CompiledSegment> {
+  const compiler = compilerOf(await withZones(warehouse, { all: segments }, options));
+  const bits = segments.map(
+    (segment, index) => `${conditionOf(segment, compiler)} * ${2 ** index}`,
+  );
+  const sql = `SELECT toUInt32(${bits.join(' + ')}) AS mask, count() AS n
+${sourcesOf(compiler, {})}
+WHERE mask > 0 GROUP BY mask ORDER BY mask SETTINGS join_use_nulls = 0`;
+  return { sql, params: compiler.params.values };
 }
 
 async function withZones<T extends SegmentOptions>(
