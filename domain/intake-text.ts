@@ -106,6 +106,27 @@ function isStorable(value: unknown, depth: number): boolean {
   return true;
 }
 
+/** {@link isStorable} of data whose texts are known to be sound. */
+function isShallow(value: object, depth: number): boolean {
+  if (depth >= DEPTH_MAX) return false;
+  for (const key in value) {
+    const item = (value as Record<string, unknown>)[key];
+    if (typeof item === 'number' ? !Number.isFinite(item) : false) return false;
+    if (typeof item === 'object' && item !== null && !isShallow(item, depth + 1)) return false;
+  }
+  return true;
+}
+
+/** True of JSON that has no escape that could become a NUL or half a character; raw ones are not in it. */
+export function isPlainJson(text: string): boolean {
+  return !text.includes('\\u');
+}
+
+/** As {@link checkStorable}, for what was parsed from {@link isPlainJson}. */
+export function checkShallow(value: object): void {
+  if (!isShallow(value, 0)) checkText(value, '', 0);
+}
+
 /** Refuses what PostgreSQL would refuse, and with it everyone else's events of the batch; names the place. */
 export function checkStorable(value: unknown): void {
   if (!isStorable(value, 0)) checkText(value, '', 0);

@@ -4,6 +4,7 @@ import {
   type IntakeNote,
   NAME_CHARS_MAX,
   Refusal,
+  checkShallow,
   checkStorable,
   hasControl,
   instantOf,
@@ -13,7 +14,7 @@ import {
 import { EVENT } from './records.ts';
 
 export type { PersonPatch } from './intake-person.ts';
-export type { IntakeNote } from './intake-text.ts';
+export { type IntakeNote, isPlainJson } from './intake-text.ts';
 
 /**
  * One call of the Segment spec, as a shop sends it, turned into what the log and the people take. What it does not
@@ -33,7 +34,7 @@ export interface TrackCall extends Call {
   readonly type: string;
   readonly properties: Record<string, unknown>;
   /** The properties as JSON, where somebody wrote them already. */
-  readonly json?: string;
+  json?: string;
 }
 
 export interface IdentifyCall extends Call {
@@ -63,6 +64,8 @@ export interface IntakeContext {
   readonly sentAt?: unknown;
   /** A key in a page is known to everyone: it grants no consent and joins no customers. */
   readonly isPublic?: boolean;
+  /** The text that it was parsed from holds nothing that could become a NUL or broken Unicode. */
+  readonly isPlain?: boolean;
   newId(): string;
 }
 
@@ -90,6 +93,7 @@ const RESERVED: ReadonlySet<string> = new Set([
   EVENT.traitsChanged,
   EVENT.eventsMoved,
   EVENT.personMerged,
+  EVENT.eventsSuperseded,
   EVENT.consentChanged,
   EVENT.unsubscribed,
 ]);
@@ -112,7 +116,8 @@ export function parseIntake(input: unknown, context: IntakeContext): IntakeResul
 
 function parse(input: unknown, context: IntakeContext): IntakeResult {
   const body = record(input, '');
-  checkStorable(body);
+  if (context.isPlain) checkShallow(body);
+  else checkStorable(body);
   const kind = body['type'] ?? context.kind;
   if (typeof kind !== 'string' || !Object.hasOwn(CALL_KINDS, kind) || kind.length === 1) {
     throw new Refusal(
@@ -135,7 +140,11 @@ function parse(input: unknown, context: IntakeContext): IntakeResult {
   const { type, properties } =
     kind === 'track' ? trackOf(body, context, ignored) : viewOf(kind as keyof typeof NAMED, body);
   if (userId === null) properties['anonymousId'] = call.anonymousId;
-  return { call: { kind: 'track', ...call, userId, type, properties }, ignored };
+  const { messageId, anonymousId, atMs } = call;
+  return {
+    call: { kind: 'track', messageId, anonymousId, atMs, userId, type, properties },
+    ignored,
+  };
 }
 
 function trackOf(

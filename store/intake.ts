@@ -1,6 +1,6 @@
-import type { IntakeCall } from '../domain/intake.ts';
+import type { AliasCall, IdentifyCall, IntakeCall } from '../domain/intake.ts';
 import { copyLine } from './copy.ts';
-import { messageKey, writeLog } from './events.ts';
+import { isoOf, messageKey, writeLog } from './events.ts';
 import {
   type IdentityClaim,
   IDENTITY_LOCK,
@@ -39,7 +39,8 @@ interface Entry {
   userId: string | null;
   anonymousId: string | null;
   tail: string;
-  call: IntakeCall;
+  /** What there is to do beside the line of the log; events have nothing, so that their objects go at once. */
+  call: IdentifyCall | AliasCall | null;
 }
 
 /** Our ids of shop ids and of anonymous ids. */
@@ -250,7 +251,7 @@ class Group {
 
   #changes(entries: readonly Entry[]): PersonChange[] {
     return entries.flatMap(({ call }) =>
-      call.kind === 'identify'
+      call?.kind === 'identify'
         ? [{ personId: this.#person(call.userId)!, atMs: call.atMs, patch: call.person }]
         : [],
     );
@@ -261,11 +262,11 @@ class Group {
     const claims = entries.flatMap(({ call, userId, anonymousId }): IdentityClaim[] => {
       if (userId === null) return [];
       const intoId = this.#person(userId)!;
-      if (call.kind === 'alias') return [{ kind: 'alias', from: call.previousId, intoId }];
+      if (call?.kind === 'alias') return [{ kind: 'alias', from: call.previousId, intoId }];
       if (anonymousId === null) return [];
       const known = this.#visitor(anonymousId);
       // An identify says who is at the device now; any other call only who was the first.
-      if (known === intoId || (known !== undefined && call.kind !== 'identify')) return [];
+      if (known === intoId || (known !== undefined && call?.kind !== 'identify')) return [];
       return [{ kind: 'visitor', from: anonymousId, intoId }];
     });
     if (claims.length === 0) return;
@@ -276,7 +277,7 @@ class Group {
 
 /** Most calls are a line of the log and nothing else. */
 function isMoreThanLogged({ call, userId, anonymousId }: Entry): boolean {
-  return call.kind !== 'track' || (userId !== null && anonymousId !== null);
+  return call !== null || (userId !== null && anonymousId !== null);
 }
 
 /** Intake ids have a room of their own: no outsider's id can stand in the way of one of ours. */
@@ -289,8 +290,8 @@ function entryOf(call: IntakeCall): Entry {
     head: copyLine([messageId, type]).slice(0, -1) + '\t',
     userId: call.userId,
     anonymousId: call.anonymousId,
-    tail: `\t${copyLine([new Date(call.atMs).toISOString(), properties])}`,
-    call,
+    tail: `\t${copyLine([isoOf(call.atMs), properties])}`,
+    call: call.kind === 'track' ? null : call,
   };
 }
 

@@ -80,8 +80,8 @@ export function createPublicApp(deps: PublicDeps): Hono {
   return app;
 }
 
-/** Bodies of events that are in hand at a time, some 130 of the largest. */
-const IN_FLIGHT_BYTES = 64 * 1024 * 1024;
+/** Bodies of events that are in hand at a time: about a second's work, and a tenth of the memory that it takes. */
+const IN_FLIGHT_BYTES = 16 * 1024 * 1024;
 
 export interface PublicListener {
   (request: IncomingMessage, response: ServerResponse): void;

@@ -5,6 +5,7 @@ import {
   type IntakeCall,
   type IntakeContext,
   type IntakeNote,
+  isPlainJson,
   parseIntake,
 } from '../../domain/intake.ts';
 import { LIMITS } from '../../domain/limits.ts';
@@ -101,9 +102,8 @@ async function answerOf(deps: IntakeDeps, kind: string, request: IncomingMessage
   const held = deps.inFlight.take(Number(request.headers['content-length'] ?? 0));
   if (held === null) return busy(deps, 'Too much is under way; send it again in a moment.');
   try {
-    const body = parseBody(
-      await readBody(request, LIMITS.intakeBodyBytesMax, (more) => held.grow(more)),
-    );
+    const text = await readBody(request, LIMITS.intakeBodyBytesMax, (more) => held.grow(more));
+    const body = parseBody(text);
     key ??= await deps.keys.find(textOf((body as { writeKey?: unknown } | null)?.writeKey));
     if (key === null) return unknownKey(deps);
     const inputs = kind === 'batch' ? (body as { batch?: unknown } | null)?.batch : [body];
@@ -116,6 +116,7 @@ async function answerOf(deps: IntakeDeps, kind: string, request: IncomingMessage
       kind: kind === 'batch' ? null : kind,
       sentAt,
       key,
+      isPlain: isPlainJson(text),
     });
   } finally {
     held.done();
@@ -135,11 +136,12 @@ function parseBody(text: string): unknown {
 async function take(
   deps: IntakeDeps,
   inputs: readonly unknown[],
-  from: { kind: string | null; sentAt: unknown; key: KnownKey },
+  from: { kind: string | null; sentAt: unknown; key: KnownKey; isPlain: boolean },
 ): Promise<Answer> {
   const context: IntakeContext = {
     kind: from.kind,
     sentAt: from.sentAt,
+    isPlain: from.isPlain,
     isPublic: from.key.kind === 'browser',
     nowMs: deps.clock.nowMs(),
     newId: randomUUID,
@@ -182,7 +184,8 @@ function readCall(input: unknown, context: IntakeContext): ReturnType<typeof par
         return { problem: { pointer: '', message } };
       }
     }
-    return { ...result, call: { ...call, json: text } };
+    call.json = text;
+    return result;
   }
   if (call.kind === 'identify') {
     const { email } = call.person;
