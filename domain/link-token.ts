@@ -1,4 +1,4 @@
-import { type KeyObject, createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 /**
  * The signed token of one message, from which each of its links, its open pixel, its unsubscribe address and its
@@ -37,20 +37,38 @@ function writeVarint(bytes: number[], value: number): void {
   bytes.push(rest);
 }
 
-/** Made once a key: handing the bytes to `createHmac` each time costs 57 µs instead of 7. */
-const keyObjects = new WeakMap<Uint8Array, KeyObject>();
+/**
+ * HMAC-SHA-256 (RFC 2104) out of one-shot hashes: `createHmac` makes an object of the engine's for each token, which at
+ * thousands a second costs 20 µs each with its collection, this 5 µs. A test holds it to `createHmac`.
+ */
+interface Pads {
+  inner: Buffer;
+  /** The outer pad, and room for the inner hash. */
+  outer: Buffer;
+}
+const BLOCK_BYTES = 64;
+const HASH_BYTES = 32;
+const padsOfKeys = new WeakMap<Uint8Array, Pads>();
 
-function keyObjectOf(secret: Uint8Array): KeyObject {
-  let known = keyObjects.get(secret);
-  if (!known) {
-    known = createSecretKey(secret);
-    keyObjects.set(secret, known);
+function padsOf(secret: Uint8Array): Pads {
+  let pads = padsOfKeys.get(secret);
+  if (!pads) {
+    const block = Buffer.alloc(BLOCK_BYTES);
+    block.set(secret.length > BLOCK_BYTES ? hash('sha256', secret, 'buffer') : secret);
+    pads = {
+      inner: Buffer.from(block.map((byte) => byte ^ 0x36)),
+      outer: Buffer.concat([block.map((byte) => byte ^ 0x5c), Buffer.alloc(HASH_BYTES)]),
+    };
+    padsOfKeys.set(secret, pads);
   }
-  return known;
+  return pads;
 }
 
-function macOf(key: LinkKey, head: Buffer): Buffer {
-  return createHmac('sha256', keyObjectOf(key.secret)).update(head).digest();
+/** HMAC-SHA-256 of `head`, 32 bytes. */
+export function macOf(key: LinkKey, head: Buffer): Buffer {
+  const { inner, outer } = padsOf(key.secret);
+  hash('sha256', Buffer.concat([inner, head]), 'buffer').copy(outer, BLOCK_BYTES);
+  return hash('sha256', outer, 'buffer');
 }
 
 function partOf(mac: Buffer, purpose: TokenPurpose): Buffer {

@@ -11,7 +11,7 @@ const NAME = 'warehouse';
 /** Rows of the log in one step: one insert into the warehouse, small enough to hold in memory. */
 const STEP = 20_000;
 /** Fewer rows than this are not worth an insert of their own while more are coming. */
-const FEW = 2_000;
+const FEW = 5_000;
 /** Any number: it keeps a second projector from running beside the first. */
 const LOCK = 4_711_011;
 
@@ -103,7 +103,7 @@ export function runProjector(
             failures = 0;
             if (projected === 0) await pause(idleMs);
             // Many small inserts cost the warehouse more than few larger ones: waits for company, within the 2 s bar.
-            else if (projected < FEW) await pause(3 * idleMs);
+            else if (projected < FEW) await pause(5 * idleMs);
           }
         });
         await pause(1_000);

@@ -91,10 +91,13 @@ export class KairosPath {
     const before = pids.map(usage);
     const began = performance.now();
     await launch(demo, proposal, { by: 'bench', mode: 'test' });
-    for (;;) {
+    for (let isOpen = true; isOpen;) {
       await sleep(50);
-      const row = await campaignById(demo.db, id);
-      if (row.closedAtMs !== null) break;
+      const { rows } = await demo.db.query<{ open: boolean }>(
+        'select closed_at is null as open from campaign where id = $1',
+        [id],
+      );
+      isOpen = rows[0]!.open;
     }
     const seconds = (performance.now() - began) / 1_000;
     const after = pids.map(usage);

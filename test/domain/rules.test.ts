@@ -1,8 +1,9 @@
+import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addressUnit, formatAddress, parseAddress } from '../../domain/address.ts';
 import { type Campaign, parseSpan } from '../../domain/campaign.ts';
-import { type LinkKey, readToken, signToken } from '../../domain/link-token.ts';
+import { type LinkKey, macOf, readToken, signToken } from '../../domain/link-token.ts';
 import { effectOf } from '../../domain/measure.ts';
 import { type PlanFacts, planMember } from '../../domain/plan.ts';
 
@@ -134,6 +135,19 @@ describe('link tokens', () => {
     campaignNo: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
     step: fc.integer({ min: 0, max: 100 }),
     personId: fc.integer({ min: 1, max: 2 ** 45 }),
+  });
+
+  it('carries the MAC of RFC 2104, as node:crypto makes it', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 200 }),
+        fc.uint8Array({ maxLength: 200 }),
+        (secret, head) => {
+          const expected = createHmac('sha256', secret).update(head).digest();
+          expect(macOf({ id: 1, secret }, Buffer.from(head))).toEqual(expected);
+        },
+      ),
+    );
   });
 
   it('come back as what was signed, also under an older key', () => {
