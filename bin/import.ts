@@ -177,11 +177,13 @@ export function summary(report: ImportReport): string {
     ['rows read', report.read],
     ['accepted', report.accepted],
     ['duplicates', report.duplicates],
-    ['rejected', report.read - report.accepted - report.duplicates],
+    ...(report.skipped > 0 ? [['skipped', report.skipped] as [string, number]] : []),
+    ['rejected', report.read - report.accepted - report.duplicates - report.skipped],
     ...Object.entries(report.rejected).map(([why, n]): [string, number] => [`  ${why}`, n]),
     [WORDS[report.kind], report.records],
     ['  added', report.added],
     ['  changed', report.changed],
+    ['  unchanged', report.unchanged],
     ...(report.customersAdded > 0
       ? [['customers known by their orders only', report.customersAdded] as [string, number]]
       : []),

@@ -54,6 +54,7 @@ export const EVENT = {
   traitsChanged: 'Traits Changed',
   eventsMoved: 'Events Moved',
   personMerged: 'Person Merged',
+  eventsSuperseded: 'Events Superseded',
   adImpression: 'Ad Impression',
   offerRedeemed: 'Offer Redeemed',
   /** `{list}`: a person was put on a static list, or taken off it. */

@@ -78,6 +78,7 @@ export function postgresSource(db: Queryable): ReportSource {
            coalesce(sum((properties ->> 'total')::numeric) filter (where jsonb_typeof(properties -> 'total') = 'number'), 0)
              as value
          from event where type = $1 and person_id is not null
+           and not exists (select from event_superseded s where s.event_id = event.id)
            and at >= to_timestamp($2::float8 / 1000) and at < to_timestamp($3::float8 / 1000)
          group by 1, 2`,
         [event, fromMs, toMs],

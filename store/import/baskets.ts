@@ -21,6 +21,8 @@ export interface Line {
   readonly lineProperties: Readonly<Record<string, Scalar>> | null;
   readonly properties: Readonly<Record<string, Scalar>> | null;
   readonly sums: readonly number[] | null;
+  /** Of the whole order, as its export says it. */
+  readonly total: number | null;
 }
 
 const PARTS = 64;
@@ -63,6 +65,20 @@ export class Baskets {
     this.#count += 1;
     // Below some depth only one order of very many lines can be the reason, and that cannot be parted.
     if (this.#count > this.#linesMax && this.#depth < DEPTH_MAX) this.#beginToSpill();
+  }
+
+  /** The lines of an order so far, where they are in memory. */
+  linesOf(order: string): readonly Line[] {
+    return this.#orders.get(order) ?? [];
+  }
+
+  /** An order that is whole, and will have no more lines; null where it lies on the disk and comes at the end. */
+  take(order: string): readonly Line[] | null {
+    const lines = this.#orders.get(order);
+    if (this.#parts || !lines) return null;
+    this.#orders.delete(order);
+    this.#count -= lines.length;
+    return lines;
   }
 
   /** All orders, each with all its lines in the order in which they were added; once only. */
@@ -164,6 +180,7 @@ type Packed = [
   Line['sums'],
   Line['properties'],
   Line['lineProperties'],
+  number | null,
 ];
 
 function pack(line: Line): Packed {
@@ -181,6 +198,7 @@ function pack(line: Line): Packed {
     line.sums,
     line.properties,
     line.lineProperties,
+    line.total,
   ];
 }
 
@@ -199,5 +217,6 @@ function unpack(packed: Packed): Line {
     sums: packed[10],
     properties: packed[11],
     lineProperties: packed[12],
+    total: packed[13],
   };
 }

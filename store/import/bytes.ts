@@ -5,10 +5,9 @@ import { createGunzip } from 'node:zlib';
 import { KairosError } from '../../domain/errors.ts';
 
 const CHUNK_BYTES = 256 * 1024;
-const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 export interface ByteSource {
-  /** The content, unpacked and decoded to UTF-8. */
+  /** The content, unpacked. */
   readonly chunks: AsyncIterable<Buffer>;
   /** Bytes of the file read so far, packed as it is. */
   read(): number;
@@ -17,16 +16,39 @@ export interface ByteSource {
 
 export type FileKind = 'parquet' | 'gzip' | 'text';
 
-/** Looks at a file's first bytes: a name can lie. @throws KairosError where there is no such file */
+/** Files that are often taken for CSV, by how they begin; what to do with each. */
+const FOREIGN: readonly (readonly [begin: string, what: string, advice: string])[] = [
+  ['504b0304', 'a zip archive or an Excel workbook (.xlsx)', 'unpack it, or save the sheet as CSV'],
+  ['d0cf11e0', 'an old Excel workbook (.xls)', 'save the sheet as CSV'],
+  ['28b52ffd', 'packed by zstd', 'unpack it, or pack it by gzip'],
+  ['fd377a58', 'packed by xz', 'unpack it, or pack it by gzip'],
+  ['425a68', 'packed by bzip2', 'unpack it, or pack it by gzip'],
+  ['377abcaf', 'a 7z archive', 'unpack it'],
+  ['25504446', 'a PDF document', 'export the data as CSV'],
+];
+
+/** Looks at a file's first bytes: a name can lie. @throws KairosError where it cannot be imported */
 export async function inspectFile(path: string): Promise<{ bytes: number; kind: FileKind }> {
   const facts = await stat(path).catch(() => null);
+  if (facts?.isDirectory()) {
+    throw new KairosError(
+      'IMPORT_INVALID',
+      `${path}: this is a folder; expected files, such as ${path.replace(/\/$/, '')}/*.csv.`,
+    );
+  }
   if (!facts?.isFile()) {
     throw new KairosError('IMPORT_INVALID', `${path}: there is no such file to import.`);
   }
-  const handle = await open(path, 'r');
+  const handle = await open(path, 'r').catch(() => {
+    throw new KairosError(
+      'IMPORT_INVALID',
+      `${path}: the file cannot be opened; make it readable for you.`,
+    );
+  });
   try {
     const head = Buffer.alloc(4);
-    await handle.read(head, 0, 4, 0);
+    const { bytesRead } = await handle.read(head, 0, 4, 0);
+    refuseForeign(path, head.subarray(0, bytesRead));
     const kind = head.toString('latin1') === 'PAR1' ? 'parquet' : isGzip(head) ? 'gzip' : 'text';
     return { bytes: facts.size, kind };
   } finally {
@@ -34,12 +56,20 @@ export async function inspectFile(path: string): Promise<{ bytes: number; kind: 
   }
 }
 
+/** @throws KairosError where the bytes are those of a file that is no table of text */
+export function refuseForeign(path: string, head: Buffer): void {
+  const begin = head.toString('hex', 0, 4);
+  const known = FOREIGN.find(([sign]) => begin.startsWith(sign));
+  if (!known) return;
+  throw new KairosError('IMPORT_INVALID', `${path}: this is ${known[1]}; ${known[2]}.`);
+}
+
 function isGzip(head: Buffer): boolean {
   return head[0] === 0x1f && head[1] === 0x8b;
 }
 
 /** Streams a text file in chunks. A gz file may hold several members, as `cat a.gz b.gz` makes. */
-export function openBytes(path: string, kind: FileKind, encoding = 'utf-8'): ByteSource {
+export function openBytes(path: string, kind: FileKind): ByteSource {
   const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
   const stream =
     kind === 'gzip'
@@ -47,18 +77,9 @@ export function openBytes(path: string, kind: FileKind, encoding = 'utf-8'): Byt
           // The reader of the stream hears of a failure.
         })
       : file;
-  const declared = decoderOf(path, encoding);
   async function* chunks(): AsyncGenerator<Buffer> {
-    let decoder = declared;
-    let isFirst = true;
     try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        // A byte order mark knows better than a mapping, which may have been written for another file.
-        if (isFirst && chunk.indexOf(UTF8_MARK) === 0) decoder = null;
-        isFirst = false;
-        yield decoder ? Buffer.from(decoder.decode(chunk, { stream: true })) : chunk;
-      }
-      if (decoder) yield Buffer.from(decoder.decode());
+      for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk;
     } catch (error) {
       throw readFailure(path, error);
     }
@@ -71,19 +92,6 @@ export function openBytes(path: string, kind: FileKind, encoding = 'utf-8'): Byt
       file.destroy();
     },
   };
-}
-
-/** Null for UTF-8, which the readers take as it is. */
-function decoderOf(path: string, encoding: string): InstanceType<typeof TextDecoder> | null {
-  try {
-    const decoder = new TextDecoder(encoding);
-    return decoder.encoding === 'utf-8' ? null : decoder;
-  } catch {
-    throw new KairosError(
-      'IMPORT_INVALID',
-      `${path}: the encoding "${encoding}" is not known; expected one such as utf-8, windows-1252 or utf-16le.`,
-    );
-  }
 }
 
 function readFailure(path: string, error: unknown): Error {

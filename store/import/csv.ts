@@ -1,57 +1,64 @@
-import { Parser } from 'csv-parse';
 import { KairosError } from '../../domain/errors.ts';
-import { type ByteSource, type FileKind, openBytes } from './bytes.ts';
+import { type ByteSource, type FileKind, openBytes, refuseForeign } from './bytes.ts';
+import { type CsvPart, CsvSplitter } from './csv-records.ts';
+import { likelyDelimiter } from './delimiter.ts';
+import { openText, type TextPart } from './text.ts';
 import type { Batch, BrokenRow, Column, Table, TextFormat } from './table.ts';
 
-/** A record longer than this is a quote that was never closed. */
-const RECORD_BYTES_MAX = 16 * 1024 * 1024;
-const DELIMITERS = [',', ';', '\t', '|'];
+/** A header longer than this is none. */
+const HEADER_CHARS_MAX = 1024 * 1024;
 
-/**
- * What stands behind csv-parse's stream. Called directly, since a stream of single records costs a turn of the event
- * loop each, and its line numbers run ahead of what the stream has yielded.
- */
-interface RecordParser {
-  parse(
-    chunk: Buffer | undefined,
-    end: boolean,
-    push: (record: string[]) => void,
-    close: () => void,
-  ): (Error & { code?: string }) | undefined;
-  readonly info: { readonly lines: number };
+interface Split extends CsvPart {
+  /** Places in `records` whose text was not in the file's encoding. */
+  readonly recoded: readonly number[];
 }
 
-interface Split {
-  readonly records: string[][];
-  readonly lines: number[];
-}
-
+/** @throws KairosError where the file is empty, no text, or packed and cut off */
 export async function openCsv(
   path: string,
   bytes: number,
   kind: FileKind,
   format: TextFormat,
 ): Promise<Table> {
-  const source = openBytes(path, kind, format.encoding);
-  const delimiter = { used: format.delimiter ?? '' };
-  const splits = split(path, source, delimiter);
-  const first = await firstSplit(splits);
-  if (!first) {
+  const source = openBytes(path, kind);
+  try {
+    return await openSplit(path, bytes, source, format);
+  } catch (error) {
     source.destroy();
-    throw new KairosError('IMPORT_INVALID', `${path}: the file is empty; expected a header line.`);
+    throw error;
   }
-  const header = first.records.shift()!.map((name) => name.trim());
-  first.lines.shift();
+}
+
+async function openSplit(
+  path: string,
+  bytes: number,
+  source: ByteSource,
+  format: TextFormat,
+): Promise<Table> {
+  const { encoding, parts } = await openText(path, source, format);
+  const wanted: { cells: number | undefined } = { cells: undefined };
+  const begin = await beginningOf(path, parts, format);
+  const splitter = new CsvSplitter(begin.delimiter, begin.eol, begin.line);
+  const splits = splitAll(splitter, begin.first, parts, wanted);
+  const first = await firstSplit(splits);
+  if (!first) throw empty(path);
+  const isNamed = format.columns !== undefined;
+  const header = headerOf(format.columns ?? takeHeader(first));
+  splitter.width = header.length;
   const columns: Column[] = header.map((name) => ({ name, wallClock: true }));
+  const batchOf = (split: Split): Batch =>
+    toBatch(split, isNamed ? null : header, columns.length, source, wanted.cells !== undefined);
   return {
     format: 'csv',
     columns,
     bytes,
-    delimiter: delimiter.used,
+    delimiter: begin.delimiter,
+    encoding,
     indexOf: (name) => uniqueIndex(path, header, name),
-    async *batches() {
-      yield batchOf(first, columns.length, source);
-      for await (const next of splits) yield batchOf(next, columns.length, source);
+    async *batches(indexes, onlyThose = false) {
+      if (onlyThose) wanted.cells = Math.max(-1, ...indexes) + 1;
+      yield batchOf(first);
+      for await (const next of splits) yield batchOf(next);
     },
     close: async () => {
       source.destroy();
@@ -60,13 +67,123 @@ export async function openCsv(
   };
 }
 
+function empty(path: string): KairosError {
+  return new KairosError('IMPORT_INVALID', `${path}: the file is empty; expected a header line.`);
+}
+
+interface Beginning {
+  readonly first: TextPart;
+  readonly delimiter: string;
+  readonly eol: '\n' | '\r';
+  /** Of the first line of `first`, from 1. */
+  readonly line: number;
+}
+
+/** Line ends, delimiter, and what stands above the header, by the first lines. */
+async function beginningOf(
+  path: string,
+  parts: AsyncGenerator<TextPart>,
+  format: TextFormat,
+): Promise<Beginning> {
+  const { value, done } = await parts.next();
+  if (done) throw empty(path);
+  const head = value.text.slice(0, HEADER_CHARS_MAX);
+  refuseForeign(path, Buffer.from(head.slice(0, 4), 'latin1'));
+  refuseMarkup(path, head);
+  const eol = !head.includes('\n') && head.includes('\r') ? '\r' : '\n';
+  let text = value.text;
+  let skipped = 0;
+  for (let left = format.skipLines ?? 0; left > 0; left -= 1) {
+    const end = text.indexOf(eol);
+    text = end < 0 ? '' : text.slice(end + 1);
+    skipped += 1;
+  }
+  // A line by which Excel is told what stands between the fields.
+  const told = /^"?sep=(.)"?\r?(?:\n|$)/i.exec(text);
+  if (told) {
+    text = text.slice(told[0].length);
+    skipped += 1;
+  }
+  if (text.trimStart() === '') {
+    const next = await parts.next();
+    if (!next.done) text += next.value.text;
+  }
+  const delimiter = format.delimiter ?? told?.[1] ?? likelyDelimiter(text.slice(0, 65_536), eol);
+  const recoded = value.recoded.map((line) => line - skipped).filter((line) => line >= 0);
+  return { first: { text, recoded }, delimiter, eol, line: skipped + 1 };
+}
+
+function refuseMarkup(path: string, head: string): void {
+  const begin = head.trimStart().slice(0, 15).toLowerCase();
+  if (
+    begin.startsWith('<!doctype html') ||
+    begin.startsWith('<html') ||
+    begin.startsWith('<?xml')
+  ) {
+    throw new KairosError(
+      'IMPORT_INVALID',
+      `${path}: this is a page of HTML or XML; expected CSV: perhaps a log-in page was saved instead of the export.`,
+    );
+  }
+  if (/^\s*\[\s*[[{]/.test(head)) {
+    throw new KairosError(
+      'IMPORT_INVALID',
+      `${path}: this is one JSON array; expected one JSON object a line, in a file that ends in .ndjson.`,
+    );
+  }
+}
+
+async function* splitAll(
+  splitter: CsvSplitter,
+  first: TextPart,
+  parts: AsyncGenerator<TextPart>,
+  wanted: { cells: number | undefined },
+): AsyncGenerator<Split> {
+  const take = ({ text, recoded }: TextPart, atEnd: boolean): Split => {
+    const from = splitter.line;
+    const part = splitter.take(text, atEnd, wanted.cells);
+    return { ...part, recoded: recodedRecords(part.lines, recoded, from) };
+  };
+  yield take(first, false);
+  for await (const part of parts) yield take(part, false);
+  yield take({ text: '', recoded: [] }, true);
+}
+
+/** The record that each odd line belongs to. */
+function recodedRecords(
+  lines: readonly number[],
+  recoded: readonly number[],
+  from: number,
+): readonly number[] {
+  if (recoded.length === 0) return recoded;
+  const found = new Set<number>();
+  for (const offset of recoded) {
+    const at = lines.findLastIndex((line) => line <= from + offset);
+    if (at >= 0) found.add(at);
+  }
+  return [...found];
+}
+
 /** The first part that holds a record; null where there is none at all. */
 async function firstSplit(splits: AsyncGenerator<Split>): Promise<Split | null> {
   for (;;) {
     const { value, done } = await splits.next();
     if (done) return null;
-    if (value.records.length > 0) return value;
+    if (value.records.length > 0 || value.broken.length > 0) return value;
   }
+}
+
+function takeHeader(first: Split): string[] {
+  if (first.records.length === 0) return first.broken.shift()!.cells[0]!.split(',');
+  first.lines.shift();
+  return first.records.shift()!;
+}
+
+function headerOf(names: readonly string[]): string[] {
+  const header = names.map((name) => name.replaceAll('\0', '').trim());
+  // Delimiters too many at the end of the header are those of a spreadsheet's empty columns.
+  while (header.length > 1 && header.at(-1) === '') header.pop();
+  return header;
 }
 
 function uniqueIndex(path: string, header: readonly string[], name: string): number {
@@ -80,94 +197,56 @@ function uniqueIndex(path: string, header: readonly string[], name: string): num
   return index;
 }
 
-async function* split(
-  path: string,
+function toBatch(
+  split: Split,
+  header: readonly string[] | null,
+  width: number,
   source: ByteSource,
-  delimiter: { used: string },
-): AsyncGenerator<Split> {
-  let parser: RecordParser | null = null;
-  let next = 1;
-  let counted = 0;
-  let part: Split = { records: [], lines: [] };
-  const push = (record: string[]): void => {
-    const begin = next;
-    next += 1;
-    // The parser counts a line break of two characters within quotes twice, so where it saw any we count ourselves.
-    if (parser!.info.lines - counted > 1) next += lineBreaks(record);
-    counted = parser!.info.lines;
-    if (record.length === 1 && record[0] === '') return;
-    part.records.push(record);
-    part.lines.push(begin);
-  };
-  const feed = (chunk: Buffer | undefined): Split => {
-    const failure = parser!.parse(chunk, chunk === undefined, push, () => {});
-    if (failure) throw parseFailure(path, next, failure);
-    const done = part;
-    part = { records: [], lines: [] };
-    return done;
-  };
-  for await (const chunk of source.chunks) {
-    if (!parser) {
-      delimiter.used ||= likelyDelimiter(chunk);
-      parser = newParser(delimiter.used);
-    }
-    yield feed(chunk);
-  }
-  if (parser) yield feed(undefined);
-}
-
-function lineBreaks(record: readonly string[]): number {
-  return record.reduce((sum, cell) => sum + (cell.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
-}
-
-function newParser(delimiter: string): RecordParser {
-  const parser = new Parser({
-    delimiter,
-    bom: true,
-    relax_column_count: true,
-    relax_quotes: true,
-    max_record_size: RECORD_BYTES_MAX,
-  });
-  return (parser as unknown as { api: RecordParser }).api;
-}
-
-/** The one of the usual delimiters that stands most often in the first line, outside of quotes. */
-function likelyDelimiter(chunk: Buffer): string {
-  const line = chunk
-    .toString('utf8', 0, 65_536)
-    .split(/[\r\n]/, 1)[0]!
-    .replaceAll(/"[^"]*"/g, '');
-  const counts = DELIMITERS.map((delimiter) => line.split(delimiter).length);
-  return DELIMITERS[counts.indexOf(Math.max(...counts))]!;
-}
-
-function parseFailure(path: string, line: number, failure: Error & { code?: string }): Error {
-  const problem = ['CSV_QUOTE_NOT_CLOSED', 'CSV_MAX_RECORD_SIZE'].includes(failure.code ?? '')
-    ? 'a quote that opens here is never closed; close it or double it'
-    : 'this record breaks the rules of CSV quoting; a quote inside a quoted field must be doubled';
-  return new KairosError('IMPORT_INVALID', `${path}:${line}: ${problem}.`, { line });
-}
-
-function batchOf(split: Split, width: number, source: ByteSource): Batch {
-  const broken: BrokenRow[] = [];
+  isCut: boolean,
+): Batch {
   const { records, lines } = split;
-  let kept = 0;
+  const broken: BrokenRow[] = [...split.broken];
+  const recoded = new Set(split.recoded);
+  const odd = new Set<number>();
+  let [kept, repeatedHeaders] = [0, 0];
   for (let index = 0; index < records.length; index += 1) {
     const record = records[index]!;
-    if (record.length === width || fits(record, width)) {
+    if (isBlank(record)) continue;
+    if (!isCut && record.length !== width && !fits(record, width)) {
+      broken.push({ line: lines[index]!, reason: 'wrong number of columns', cells: record });
+    } else if (!isCut && header !== null && record[0] === header[0] && isHeader(record, header)) {
+      repeatedHeaders += 1;
+    } else {
+      if (recoded.has(index)) odd.add(kept);
       records[kept] = record;
       lines[kept] = lines[index]!;
       kept += 1;
-    } else {
-      broken.push({ line: lines[index]!, reason: 'wrong number of columns', cells: record });
     }
   }
   records.length = kept;
   lines.length = kept;
-  return { rows: records, lines, broken, bytesRead: source.read() };
+  const { quotesMended } = split;
+  return {
+    rows: records,
+    lines,
+    broken,
+    bytesRead: source.read(),
+    recoded: odd,
+    repeatedHeaders,
+    quotesMended,
+  };
+}
+
+function isBlank(record: readonly string[]): boolean {
+  return record.length === 1 && record[0]!.trim() === '';
+}
+
+/** Of files that were put one behind the other. */
+function isHeader(record: readonly string[], header: readonly string[]): boolean {
+  return header.every((name, index) => record[index]?.trim() === name);
 }
 
 /** Delimiters too many at the end of a line say nothing. */
 function fits(record: readonly string[], width: number): boolean {
-  return record.length > width && record.slice(width).every((cell) => cell === '');
+  return record.length > width && record.slice(width).every((cell) => cell.trim() === '');
 }

@@ -1,23 +1,9 @@
 import { instantOf } from '../../domain/local-time.ts';
+import { LANGUAGES } from './values.ts';
 
 /** Reads dates as shops write them. NaN stands for "not a date" throughout: it costs nothing in a hot loop. */
 const MS_PER_HOUR = 3_600_000;
 const MS_PER_DAY = 86_400_000;
-const MONTHS = [
-  'january',
-  'february',
-  'march',
-  'april',
-  'may',
-  'june',
-  'july',
-  'august',
-  'september',
-  'october',
-  'november',
-  'december',
-];
-
 /** Day 0 of Excel's calendar; it counts 29 February 1900, which never was, so it holds from March 1900 on. */
 const EXCEL_DAY_0 = Date.UTC(1899, 11, 30);
 
@@ -49,12 +35,26 @@ export function isDateFormat(format: string): boolean {
 
 const SPECIAL = new Set(['epoch-s', 'epoch-ms', 'excel']);
 
-/** A reader for `format`, or for ISO 8601 where it is absent; instants in milliseconds. */
+/**
+ * A reader for `format` (of several the first that fits), or for ISO 8601 where it is absent; instants in milliseconds.
+ * @param onImpossible makes 31 April the last day of April, and is told of it; else such a day is no date
+ */
 export function dateReader(
-  format: string | undefined,
+  format: string | readonly string[] | undefined,
   toInstant: (localMs: number) => number,
+  onImpossible?: () => void,
 ): DateReader {
-  if (format === undefined) return (text) => readIso(text, toInstant);
+  if (typeof format === 'object') {
+    const readers = format.map((one) => dateReader(one, toInstant, onImpossible));
+    return (text) => {
+      for (const read of readers) {
+        const atMs = read(text);
+        if (!Number.isNaN(atMs)) return atMs;
+      }
+      return Number.NaN;
+    };
+  }
+  if (format === undefined) return (text) => readIso(text, toInstant, onImpossible);
   if (format === 'epoch-s') return (text) => Math.round(plainNumber(text) * 1_000);
   if (format === 'epoch-ms') return (text) => Math.round(plainNumber(text));
   if (format === 'excel') {
@@ -63,7 +63,7 @@ export function dateReader(
   }
   const steps = compile(format);
   if (!steps) return () => Number.NaN;
-  return (text) => readBy(steps, text, toInstant);
+  return (text) => readBy(steps, text, toInstant, onImpossible);
 }
 
 function plainNumber(text: string): number {
@@ -86,17 +86,35 @@ export function wallClock(
   return Date.UTC(year, month - 1, day, hour, minute, second, milli);
 }
 
+/** The day itself, or the last one of its month where days are mended. */
+function possibleDay(
+  year: number,
+  month: number,
+  day: number,
+  onImpossible: (() => void) | undefined,
+): number {
+  if (!onImpossible || day <= 28 || day > 31) return day;
+  const last = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  if (day <= last) return day;
+  onImpossible();
+  return last;
+}
+
 const ISO =
   /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?)?$/;
 
-function readIso(text: string, toInstant: (localMs: number) => number): number {
+function readIso(
+  text: string,
+  toInstant: (localMs: number) => number,
+  onImpossible: (() => void) | undefined,
+): number {
   const match = ISO.exec(text);
   if (!match) return Number.NaN;
   const [, year, month, day, hour, minute, second, fraction, zone] = match;
   const local = wallClock(
     Number(year),
     Number(month),
-    Number(day),
+    possibleDay(Number(year), Number(month), Number(day), onImpossible),
     Number(hour ?? 0),
     Number(minute ?? 0),
     Number(second ?? 0),
@@ -201,12 +219,46 @@ function literal(expected: string): Step {
   return (text, at) => (text.startsWith(expected, at) ? at + expected.length : -1);
 }
 
+/** Month by its name or its short form, in lower case and without dots, in all languages that are read. */
+let months: Map<string, number> | null = null;
+
+function monthNames(): Map<string, number> {
+  const known = new Map<string, number>();
+  for (const language of LANGUAGES) {
+    for (const month of ['long', 'short'] as const) {
+      const format = new Intl.DateTimeFormat(language, { month, timeZone: 'UTC' });
+      // Within a date the word may have another form, as in Polish.
+      const within = new Intl.DateTimeFormat(language, { month, day: 'numeric', timeZone: 'UTC' });
+      for (let index = 0; index < 12; index += 1) {
+        const day = Date.UTC(2026, index, 15);
+        const names = [
+          format.format(day),
+          within.formatToParts(day).find(({ type }) => type === 'month')?.value ?? '',
+        ];
+        for (const name of names) {
+          const word = plainWord(name);
+          if (/^\p{L}{3,}$/u.test(word) && !known.has(word)) known.set(word, index + 1);
+        }
+      }
+    }
+  }
+  return known;
+}
+
+function plainWord(text: string): string {
+  return text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase().replaceAll('.', '');
+}
+
 function monthName(short: boolean): Step {
   return (text, at, parts) => {
-    const rest = text.slice(at, at + 9).toLowerCase();
-    const month = MONTHS.findIndex((name) => rest.startsWith(short ? name.slice(0, 3) : name));
-    parts.month = month + 1;
-    return month < 0 ? -1 : at + (short ? 3 : MONTHS[month]!.length);
+    const word = /^\p{L}+/u.exec(text.slice(at, at + 20))?.[0];
+    if (word === undefined) return -1;
+    months ??= monthNames();
+    const month = months.get(plainWord(word));
+    if (month === undefined) return -1;
+    parts.month = month;
+    const end = at + word.length;
+    return short && text[end] === '.' ? end + 1 : end;
   };
 }
 
@@ -235,6 +287,7 @@ function readBy(
   steps: readonly Step[],
   text: string,
   toInstant: (localMs: number) => number,
+  onImpossible: (() => void) | undefined,
 ): number {
   const parts: Parts = {
     year: 0,
@@ -258,7 +311,8 @@ function readBy(
     if (hour < 1 || hour > 12) return Number.NaN;
     hour = (hour % 12) + (parts.afternoon ? 12 : 0);
   }
-  const { year, month, day, minute, second, milli, offset } = parts;
+  const { year, month, minute, second, milli, offset } = parts;
+  const day = possibleDay(year, month, parts.day, onImpossible);
   const local = wallClock(year, month, day, hour, minute, second, milli);
   return offset === null ? toInstant(local) : local - offset;
 }

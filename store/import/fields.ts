@@ -2,9 +2,11 @@ import { KairosError } from '../../domain/errors.ts';
 import { didYouMean } from '../../domain/problem.ts';
 import { dateReader, zoneClock } from './dates.ts';
 import { keyOf, type LoadedLookup } from './lookups.ts';
-import type { ColumnSource, FieldSpec, FormatRules, Scalar, Source } from './mapping.ts';
+import type { ConstantSource, FieldSpec, FormatRules, Reading, Scalar, Source } from './mapping.ts';
+import { Rejection } from './rejection.ts';
+import type { Choice } from './rules.ts';
 import type { Cell, Column, Table } from './table.ts';
-import { cleanText, readBoolean, readNumber } from './values.ts';
+import { cleanText, hasControls, readBoolean, readNumber } from './values.ts';
 
 export type Row = readonly Cell[];
 /** Null where the row has nothing there. */
@@ -22,12 +24,27 @@ interface CellSource {
 
 const nothing = (): null => null;
 
+/** What is done about cells that are odd in themselves, and who is told. */
+export interface CellRules {
+  readonly controlCharacters: Choice;
+  readonly impossibleDate: Choice;
+  readonly note: (what: string) => void;
+}
+
+const PLAIN_RULES: CellRules = {
+  controlCharacters: 'mend',
+  impossibleDate: 'reject',
+  note: () => {},
+};
+
 /**
  * Turns the sources of a mapping into functions of a row, once a file: looking up names, patterns and zones in the loop
  * would cost more than the reading. Remembers which columns are wanted, so that a reader may leave out the others.
  */
 export class FieldCompiler {
   readonly wanted = new Set<number>();
+  readonly #rules: CellRules;
+  #flaw: Rejection | null = null;
   readonly #path: string;
   readonly #table: Table;
   readonly #format: FormatRules;
@@ -40,12 +57,21 @@ export class FieldCompiler {
     table: Table,
     format: FormatRules = {},
     lookups: ReadonlyMap<string, LoadedLookup> = new Map(),
+    rules: CellRules = PLAIN_RULES,
   ) {
+    this.#rules = rules;
     this.#path = path;
     this.#table = table;
     this.#format = format;
     this.#lookups = lookups;
     this.#empty = new Set(['', ...(format.empty ?? [])]);
+  }
+
+  /** Why a rule turns the row in hand away by one of its cells; asked for once a row. */
+  takeFlaw(): Rejection | null {
+    const flaw = this.#flaw;
+    this.#flaw = null;
+    return flaw;
   }
 
   text(spec: FieldSpec | undefined, pointer: string): TextField {
@@ -135,26 +161,51 @@ export class FieldCompiler {
   }
 
   #text(source: Source, pointer: string): TextField {
-    if (typeof source === 'object' && 'value' in source) {
+    if (isConstant(source)) {
       const constant = cleanText(String(source.value));
       return () => constant;
     }
-    if (typeof source === 'object' && 'template' in source) {
-      return this.#template(source.template, pointer);
-    }
-    const { read } = this.cells(typeof source === 'string' ? source : source.column, pointer);
-    const words = wordsOf(source);
-    if (!words) return (row) => this.#textOf(read(row));
+    const reading = readingOf(source);
+    const bare = this.#bareText(source, pointer);
+    const pattern = reading.match === undefined ? null : new RegExp(reading.match, 'u');
+    const words = reading.values ? new Map(Object.entries(reading.values)) : null;
+    if (!pattern && !words) return bare;
+    const others = words?.get('*');
     return (row) => {
-      const text = this.#textOf(read(row));
-      return text === null ? null : String(words.get(text) ?? text);
+      let text = bare(row);
+      if (text !== null && pattern) {
+        const found = pattern.exec(text);
+        text = found ? (found[1] ?? found[0]) : null;
+      }
+      if (text === null || text === '' || !words) return text === '' ? null : text;
+      const word = words.get(text) ?? others;
+      return word === undefined ? text : String(word);
     };
   }
 
-  #textOf(cell: Cell): string | null {
+  #bareText(source: Exclude<Source, ConstantSource>, pointer: string): TextField {
+    if (typeof source === 'object' && 'template' in source) {
+      return this.#template(source.template, pointer);
+    }
+    const name = typeof source === 'string' ? source : source.column;
+    const { read } = this.cells(name, pointer);
+    const field = pointer.slice(pointer.lastIndexOf('/') + 1);
+    return (row) => this.#textOf(read(row), field);
+  }
+
+  #textOf(cell: Cell, field: string): string | null {
     if (cell === null) return null;
     if (cell instanceof Date) return cell.toISOString();
-    const text = typeof cell === 'string' ? cleanText(cell) : String(cell);
+    if (typeof cell !== 'string') return String(cell);
+    let text = cell.trim();
+    if (hasControls(text)) {
+      const { controlCharacters } = this.#rules;
+      if (controlCharacters === 'reject') this.#flaw = new Rejection(field, 'control characters');
+      else if (controlCharacters === 'mend') {
+        text = cleanText(text);
+        this.#rules.note('control characters, removed');
+      } else text = text.replaceAll('\0', '').toWellFormed();
+    }
     return this.#empty.has(text) ? null : text;
   }
 
@@ -180,42 +231,65 @@ export class FieldCompiler {
       const constant = Number(source.value);
       return () => constant;
     }
-    if (isPlainColumn(source)) {
-      const { read } = this.cells(nameOf(source), pointer);
+    const { scale } = readingOf(source);
+    const bare = this.#bareNumber(source, pointer, decimal);
+    if (scale === undefined) return bare;
+    return (row) => {
+      const value = bare(row);
+      // The product of a double and 0.01 has a tail that nobody wrote.
+      return value === null ? null : Math.round(value * scale * 1e9) / 1e9 || 0;
+    };
+  }
+
+  #bareNumber(
+    source: Exclude<Source, ConstantSource>,
+    pointer: string,
+    decimal: '.' | ',',
+  ): NumberField {
+    if (!isPlainColumn(source)) {
+      const text = this.#text(source, pointer);
       return (row) => {
-        const cell = read(row);
-        if (typeof cell === 'number') return cell;
-        if (typeof cell === 'bigint') return Number(cell);
-        const text = this.#textOf(cell);
-        return text === null ? null : readNumber(text, decimal);
+        const found = text(row);
+        return found === null ? null : readNumber(found, decimal);
       };
     }
-    const text = this.#text(source, pointer);
+    const { read } = this.cells(nameOf(source), pointer);
+    const field = pointer.slice(pointer.lastIndexOf('/') + 1);
     return (row) => {
-      const found = text(row);
-      return found === null ? null : readNumber(found, decimal);
+      const cell = read(row);
+      if (typeof cell === 'number') return cell;
+      if (typeof cell === 'bigint') return Number(cell);
+      const text = this.#textOf(cell, field);
+      return text === null ? null : readNumber(text, decimal);
     };
   }
 
   #instant(source: Source, pointer: string): NumberField {
-    const own = typeof source === 'object' && 'column' in source ? source : undefined;
-    const toInstant = this.#clock(own?.timeZone ?? this.#format.timeZone ?? 'UTC');
-    const read = dateReader(own?.format ?? this.#format.dates, toInstant);
+    const own = isConstant(source) ? {} : readingOf(source);
+    const toInstant = this.#clock(own.timeZone ?? this.#format.timeZone ?? 'UTC');
+    const onImpossible =
+      this.#rules.impossibleDate === 'mend'
+        ? () => this.#rules.note('day that its month does not have, taken as the last of it')
+        : undefined;
+    const reader = dateReader(own.format ?? this.#format.dates, toInstant, onImpossible);
+    // What is mended is counted each time.
+    const read = onImpossible ? reader : remembered(reader);
     const text = this.#text(source, pointer);
-    if (!isPlainColumn(source)) {
+    if (isConstant(source) || !isPlainColumn(source)) {
       return (row) => {
         const found = text(row);
         return found === null ? null : read(found);
       };
     }
     const cells = this.cells(nameOf(source), pointer);
+    const field = pointer.slice(pointer.lastIndexOf('/') + 1);
     return (row) => {
       const cell = cells.read(row);
       if (cell instanceof Date) {
         const atMs = cell.getTime();
         return cells.column.wallClock ? toInstant(atMs) : atMs;
       }
-      const found = this.#textOf(cell);
+      const found = this.#textOf(cell, field);
       return found === null ? null : read(found);
     };
   }
@@ -236,7 +310,7 @@ export class FieldCompiler {
 
   #value(source: Source, pointer: string): ValueField {
     if (isConstant(source)) return () => source.value;
-    const as = typeof source === 'object' && 'column' in source ? source.as : undefined;
+    const { as } = readingOf(source);
     if (as === 'number') {
       const number = this.#number(source, pointer);
       return (row) => bad(number(row));
@@ -261,23 +335,36 @@ export class FieldCompiler {
   }
 }
 
-function isConstant(source: Source): source is { value: Scalar } {
+function isConstant(source: Source): source is ConstantSource {
   return typeof source === 'object' && 'value' in source;
 }
 
-function nameOf(source: string | ColumnSource): string {
+function nameOf(source: string | { readonly column: string }): string {
   return typeof source === 'string' ? source : source.column;
 }
 
-/** A column whose cells count as they are, without other words for them. */
-function isPlainColumn(source: Source): source is string | ColumnSource {
-  if (typeof source === 'string') return true;
-  return 'column' in source && source.values === undefined;
+function readingOf(source: Exclude<Source, ConstantSource>): Reading {
+  return typeof source === 'string' ? {} : source;
 }
 
-function wordsOf(source: string | ColumnSource): Map<string, Scalar> | null {
-  const values = typeof source === 'string' ? undefined : source.values;
-  return values ? new Map(Object.entries(values)) : null;
+/** A column whose cells count as they are, without other words for them. */
+function isPlainColumn(
+  source: Exclude<Source, ConstantSource>,
+): source is string | { readonly column: string } {
+  if (typeof source === 'string') return true;
+  return 'column' in source && source.values === undefined && source.match === undefined;
+}
+
+/** The lines of an order have one time; it is read once. */
+function remembered(read: (text: string) => number): (text: string) => number {
+  let lastText: string | null = null;
+  let lastMs = Number.NaN;
+  return (text) => {
+    if (text === lastText) return lastMs;
+    lastText = text;
+    lastMs = read(text);
+    return lastMs;
+  };
 }
 
 function bad(value: number | null): number | null | undefined {

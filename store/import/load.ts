@@ -1,9 +1,9 @@
-import type { EventRecord, PersonRecord, ProductRecord } from '../../domain/records.ts';
+import type { PersonRecord, ProductRecord } from '../../domain/records.ts';
 import { copyInto, type CopyValue } from '../copy.ts';
-import { loadEvents, type NewEvent } from '../events.ts';
 import { personIds, tellPeople } from '../people.ts';
 import { type Db, transaction } from '../postgres.ts';
 import type { Mapping } from './mapping.ts';
+import { type LoadEvent, putRecords, type PutRecords } from './put-events.ts';
 import type { ConsentRecord } from './records.ts';
 
 export interface Loaded {
@@ -120,8 +120,7 @@ export async function putConsents(
   });
 }
 
-export interface PutEvents {
-  added: number;
+export interface PutEvents extends PutRecords {
   /** People who were known from these events only, and were added with their id alone. */
   peopleAdded: number;
 }
@@ -129,8 +128,8 @@ export interface PutEvents {
 /** Appends events for the shop's ids of people; one transaction for the people, one for the events. */
 export async function putEvents(
   db: Db,
-  events: readonly EventRecord[],
-  unknownCustomer: 'add' | 'keep',
+  events: readonly LoadEvent[],
+  unknownCustomer: 'mend' | 'keep',
   note: (what: string) => void,
 ): Promise<PutEvents> {
   const firstSeen = new Map<string, number>();
@@ -141,7 +140,7 @@ export async function putEvents(
   const ids = await personIds(db, [...firstSeen.keys()]);
   const strangers = [...firstSeen].filter(([externalId]) => !ids.has(externalId));
   let peopleAdded = 0;
-  if (strangers.length > 0 && unknownCustomer === 'add') {
+  if (strangers.length > 0 && unknownCustomer === 'mend') {
     peopleAdded = await addStrangers(db, strangers);
     const added = await personIds(
       db,
@@ -149,14 +148,14 @@ export async function putEvents(
     );
     for (const [externalId, id] of added) ids.set(externalId, id);
   }
-  const rows = events.map(({ messageId, type, externalId, atMs, properties }): NewEvent => {
-    const personId = externalId === null ? null : (ids.get(externalId) ?? null);
+  for (const { externalId } of events) {
     if (externalId === null) note('without a customer, kept as anonymous');
-    else if (personId === null) note('customer not known, kept as anonymous');
-    return { messageId, type, personId, atMs, properties };
-  });
-  const { added } = await loadEvents(db, [rows]);
-  return { added, peopleAdded };
+    else if (!ids.has(externalId)) note('customer not known, kept as anonymous');
+  }
+  const put = await putRecords(db, events, ({ externalId }) =>
+    externalId === null ? null : (ids.get(externalId) ?? null),
+  );
+  return { ...put, peopleAdded };
 }
 
 /** People of whom only the id is known, without address and consent; somebody else may add them at the same time. */
@@ -182,11 +181,38 @@ async function addStrangers(
   });
 }
 
-/** Categories by product; empty where there are more products than should be held in memory. */
-export async function productCategories(db: Db, max = 500_000): Promise<Map<string, string>> {
+/** What is in the catalogue; `skus` is null where there are more products than should be held in memory. */
+export async function catalogue(
+  db: Db,
+  max = 500_000,
+): Promise<{ categories: Map<string, string>; skus: Set<string> | null }> {
   const { rows } = await db.query<{ sku: string; category: string }>(
-    `select sku, category from product where category <> '' limit $1`,
+    `select sku, category from product limit $1`,
     [max + 1],
   );
-  return new Map(rows.length > max ? [] : rows.map((row) => [row.sku, row.category]));
+  if (rows.length > max) return { categories: new Map(), skus: null };
+  const categories = rows.filter(({ category }) => category !== '');
+  return {
+    categories: new Map(categories.map((row) => [row.sku, row.category])),
+    skus: new Set(rows.map(({ sku }) => sku)),
+  };
+}
+
+/** Adds products that only orders know; those that are there meanwhile stay. Returns how many are new. */
+export async function addUnknownProducts(
+  db: Db,
+  products: readonly ProductRecord[],
+): Promise<number> {
+  const { rowCount } = await db.query(
+    `insert into product (sku, title, category, price, currency)
+     select * from unnest($1::text[], $2::text[], $3::text[], $4::numeric[], $5::text[]) on conflict do nothing`,
+    [
+      products.map(({ sku }) => sku),
+      products.map(({ title }) => title),
+      products.map(({ category }) => category),
+      products.map(({ price }) => Math.min(price, 9_999_999_999)),
+      products.map(({ currency }) => currency),
+    ],
+  );
+  return rowCount ?? 0;
 }

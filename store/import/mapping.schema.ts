@@ -3,6 +3,7 @@ import { isTimeZone } from '../../domain/local-time.ts';
 import type { Problem } from '../../domain/problem.ts';
 import { problemsOf, said } from '../../domain/schema-problems.ts';
 import { isDateFormat } from './dates.ts';
+import { RULES, type RuleName } from './rules.ts';
 import { FIELDS, IMPORT_KINDS, type ImportKind, type Mapping } from './mapping.ts';
 
 /** The schema of a mapping file; `checkMapping` turns what it finds into one clear sentence per problem. */
@@ -13,24 +14,37 @@ const scalar = () => z.union([z.string(), z.number(), z.boolean()]);
 const zone = () =>
   said(z.string().refine(isTimeZone), 'an IANA time zone', 'Such as "Europe/Berlin".');
 
-const dates = () =>
-  said(
+const datesOrMany = () =>
+  z.union([
     z.string().refine(isDateFormat),
-    'a date pattern of yyyy yy MMMM MMM MM M dd d HH H hh h mm m ss s S a XXX, or epoch-s, epoch-ms or excel',
-    'Such as "dd.MM.yyyy HH:mm".',
-  );
+    z.array(z.string().refine(isDateFormat)).min(1).max(10),
+  ]);
+
+const reading = {
+  values: z.record(z.string(), scalar()).optional(),
+  match: z.string().refine(isPattern).optional(),
+  format: datesOrMany().optional(),
+  timeZone: zone().optional(),
+  scale: z.number().optional(),
+  as: z.enum(['text', 'number', 'boolean', 'date']).optional(),
+};
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text, 'u').source !== '';
+  } catch {
+    return false;
+  }
+}
 
 const source = z.union([
   column(),
-  z.strictObject({
-    column: column(),
-    values: z.record(z.string(), scalar()).optional(),
-    format: dates().optional(),
-    timeZone: zone().optional(),
-    as: z.enum(['text', 'number', 'boolean', 'date']).optional(),
-  }),
+  z.strictObject({ column: column(), ...reading }),
   z.strictObject({ value: scalar() }),
-  z.strictObject({ template: z.string().regex(/^[^{}]*(?:\{[^{}]+\}[^{}]*)*$/) }),
+  z.strictObject({
+    template: z.string().regex(/^[^{}]*(?:\{[^{}]+\}[^{}]*)*$/),
+    ...reading,
+  }),
 ]);
 
 const anyField = z.union([source, z.array(source).min(1).max(10)]);
@@ -38,7 +52,7 @@ const anyField = z.union([source, z.array(source).min(1).max(10)]);
 // A refinement, since a union that fails names its branches and not the field.
 const field = said(
   z.unknown().refine((value) => anyField.safeParse(value).success),
-  'a column’s name, {column, values, format, timeZone, as}, {value}, {template}, or a list of those',
+  'a column’s name, {column, values, match, format, timeZone, scale, as}, {value}, {template}, or a list of those',
   'Such as {column: created, format: "dd.MM.yyyy"} or {template: "{first} {last}"}.',
 );
 
@@ -67,11 +81,17 @@ const format = said(
     delimiter: said(z.string().length(1), 'one character').optional(),
     encoding: text('the name of an encoding', 'Such as "windows-1252".').optional(),
     decimal: said(z.enum(['.', ',']), '"." or ","').optional(),
-    dates: dates().optional(),
+    dates: said(
+      datesOrMany(),
+      'a date pattern of yyyy yy MMMM MMM MM M dd d HH H hh h mm m ss s S a XXX, or epoch-s, epoch-ms or excel, or a list of those',
+      'Such as "dd.MM.yyyy HH:mm".',
+    ).optional(),
     timeZone: zone().optional(),
+    skipLines: said(z.int().min(1).max(1_000), 'how many lines stand above the header').optional(),
+    columns: said(z.array(column()).min(1).max(1_000), 'names of the columns').optional(),
     empty: said(z.array(z.string()).max(20), 'a list of texts that mean nothing').optional(),
   }),
-  'how the file is written: delimiter, encoding, decimal, dates, timeZone, empty',
+  'how the file is written: delimiter, encoding, decimal, dates, timeZone, empty, skipLines, columns',
 );
 
 const lookup = said(
@@ -84,6 +104,38 @@ const lookup = said(
   'Such as {file: campaigns.csv, on: campaign_id}.',
 );
 
+const rowTest = () =>
+  said(
+    z.strictObject({
+      column: column(),
+      startsWith: text('what the column begins with').optional(),
+      endsWith: text('what the column ends with').optional(),
+      in: said(z.array(z.string()).min(1), 'a list of texts').optional(),
+    }),
+    'a test with column, and startsWith, endsWith or in',
+    'Such as {column: status, in: [cancelled]}.',
+  );
+
+const rule = (name: RuleName) => {
+  const choices: readonly string[] = RULES[name].choices;
+  const words = choices.map((choice) => `"${choice}"`).join(' or ');
+  return said(z.enum(choices as [string, ...string[]]), words).optional();
+};
+
+const rules = said(
+  z.strictObject(
+    Object.fromEntries((Object.keys(RULES) as RuleName[]).map((name) => [name, rule(name)])),
+  ),
+  `rules of ${Object.keys(RULES).join(', ')}`,
+  'Such as {missingCustomer: reject}.',
+).optional();
+
+const limit = said(
+  z.strictObject({ min: z.number().optional(), max: z.number().optional() }),
+  'min and max',
+  'Such as {min: 0, max: 5000}.',
+).optional();
+
 const shared = {
   description: text('a text').optional(),
   format: format.optional(),
@@ -91,11 +143,14 @@ const shared = {
     z.record(z.string().regex(/^[a-z][a-zA-Z0-9]*$/), lookup),
     'lookups by name',
   ).optional(),
+  only: rowTest().optional(),
+  skip: rowTest().optional(),
+  limits: said(
+    z.strictObject({ price: limit, amount: limit, quantity: limit }),
+    'limits of price, amount or quantity',
+  ).optional(),
+  rules,
 };
-
-const missingCustomer = said(z.enum(['keep', 'reject']), '"keep" or "reject"').optional();
-const unknownCustomer = said(z.enum(['add', 'keep']), '"add" or "keep"').optional();
-const rules = said(z.strictObject({ missingCustomer, unknownCustomer }), 'the rules').optional();
 
 const mappingSchema = said(
   z.discriminatedUnion('kind', [
@@ -113,37 +168,19 @@ const mappingSchema = said(
       properties: named('sources').optional(),
       lineProperties: named('sources').optional(),
       sums: said(z.record(z.string(), field), 'columns by the name of their sum').optional(),
-      cancelled: said(
-        z.strictObject({
-          column: column(),
-          startsWith: text('what the column begins with').optional(),
-          in: said(z.array(z.string()).min(1), 'a list of texts').optional(),
-        }),
-        'a rule with column, and startsWith or in',
-        'Such as {column: status, in: [cancelled]}.',
-      ).optional(),
-      rules: said(
-        z.strictObject({
-          missingCustomer,
-          unknownCustomer,
-          repeatedLine: said(z.enum(['keep', 'drop']), '"keep" or "drop"').optional(),
-        }),
-        'the rules missingCustomer, unknownCustomer, repeatedLine',
-      ).optional(),
+      cancelled: rowTest().optional(),
     }),
     z.strictObject({
       kind: z.literal('events'),
       ...shared,
       fields: fieldsOf('events'),
       properties: named('sources').optional(),
-      rules,
     }),
     z.strictObject({
       kind: z.literal('reviews'),
       ...shared,
       fields: fieldsOf('reviews'),
       properties: named('sources').optional(),
-      rules,
     }),
     z.strictObject({ kind: z.literal('consents'), ...shared, fields: fieldsOf('consents') }),
   ]),

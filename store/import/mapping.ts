@@ -1,3 +1,5 @@
+import type { Rules } from './rules.ts';
+
 /**
  * What a mapping file says: how a shop's columns become the records of `domain/records.ts`. Written in YAML, checked by
  * `mapping.schema.ts`; without one, `well-known.ts` makes a mapping from the names of the columns.
@@ -20,16 +22,24 @@ export type FieldSpec = Source | readonly Source[];
 /** Text alone is the name of a column; a column of a lookup is written `lookup.column`. */
 export type Source = string | ColumnSource | ConstantSource | TemplateSource;
 
-export interface ColumnSource {
-  readonly column: string;
-  /** Other words for the column's: `{M: male, F: female}`; what is not named stays. */
+/** How what was found is read. */
+export interface Reading {
+  /** Other words for those of the file: `{M: male, F: female}`; `"*"` stands for all others, which else stay. */
   readonly values?: Readonly<Record<string, Scalar>> | undefined;
-  /** For dates: a pattern such as `dd.MM.yyyy HH:mm`, or `epoch-s`, `epoch-ms`, `excel`. */
-  readonly format?: string | undefined;
+  /** A regular expression; its first group counts, else the whole match. Empty where it does not match. */
+  readonly match?: string | undefined;
+  /** For dates: a pattern such as `dd.MM.yyyy HH:mm`, or `epoch-s`, `epoch-ms`, `excel`; of several the first that fits. */
+  readonly format?: string | readonly string[] | undefined;
   /** For dates without an offset: an IANA name. */
   readonly timeZone?: string | undefined;
+  /** For numbers: 0.01 for cents, -1 for another sign. */
+  readonly scale?: number | undefined;
   /** For traits and properties, whose type is free. */
   readonly as?: 'text' | 'number' | 'boolean' | 'date' | undefined;
+}
+
+export interface ColumnSource extends Reading {
+  readonly column: string;
 }
 
 export interface ConstantSource {
@@ -37,23 +47,27 @@ export interface ConstantSource {
 }
 
 /** `"household-{household_id}@example.test"`; empty where one of its columns is. */
-export interface TemplateSource {
+export interface TemplateSource extends Reading {
   readonly template: string;
 }
 
 export interface FormatRules {
   /** Between fields; found from the first line where absent. */
   readonly delimiter?: string | undefined;
-  /** Such as `windows-1252`; UTF-8 by default. */
+  /** Such as `windows-1252`; found by itself where it is UTF-8 or UTF-16. */
   readonly encoding?: string | undefined;
   /** What stands before the decimals; `.` by default. */
   readonly decimal?: '.' | ',' | undefined;
   /** How dates are written; ISO 8601 by default. */
-  readonly dates?: string | undefined;
+  readonly dates?: string | readonly string[] | undefined;
   /** Zone of dates without an offset; UTC by default. */
   readonly timeZone?: string | undefined;
   /** Texts that stand for "nothing", besides the empty one. */
   readonly empty?: readonly string[] | undefined;
+  /** Lines above the header. */
+  readonly skipLines?: number | undefined;
+  /** Names of the columns, for a file without a header. */
+  readonly columns?: readonly string[] | undefined;
 }
 
 /** A small table beside the imported file, such as the names of campaigns: `campaign.start_date`. */
@@ -66,13 +80,17 @@ export interface Lookup {
   readonly key?: string | undefined;
 }
 
-export interface Rules {
-  /** A row without a customer: kept as that of an anonymous visitor (default), or rejected. */
-  readonly missingCustomer?: 'keep' | 'reject' | undefined;
-  /** A customer whom nobody has imported: added with the id alone (default), or the row is kept as anonymous. */
-  readonly unknownCustomer?: 'add' | 'keep' | undefined;
-  /** A line that an order has twice, equal in every field: kept (default), since two pieces may be two lines. */
-  readonly repeatedLine?: 'keep' | 'drop' | undefined;
+/** Some rows by what a column says. */
+export interface RowTest {
+  readonly column: string;
+  readonly startsWith?: string | undefined;
+  readonly endsWith?: string | undefined;
+  readonly in?: readonly string[] | undefined;
+}
+
+export interface Limit {
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
 }
 
 export interface Mapping {
@@ -90,12 +108,13 @@ export interface Mapping {
   /** Orders: columns whose sum over the lines is kept at the order, such as discounts. */
   readonly sums?: Readonly<Record<string, FieldSpec>> | undefined;
   /** Orders: lines that were taken back, besides those with a negative quantity or amount. */
-  readonly cancelled?:
-    | {
-        readonly column: string;
-        readonly startsWith?: string | undefined;
-        readonly in?: readonly string[] | undefined;
-      }
+  readonly cancelled?: RowTest | undefined;
+  /** Only these rows are meant, or all but these; others are counted as skipped: rows of orders among those of lines. */
+  readonly only?: RowTest | undefined;
+  readonly skip?: RowTest | undefined;
+  /** What counts as a plausible price, amount or quantity; the rule `outOfRange` says what is done about others. */
+  readonly limits?:
+    | Readonly<Record<'price' | 'amount' | 'quantity', Limit | undefined>>
     | undefined;
   readonly rules?: Rules | undefined;
 }
@@ -133,6 +152,7 @@ export const FIELDS: Readonly<Record<ImportKind, Readonly<Record<string, boolean
     quantity: false,
     price: false,
     amount: false,
+    total: false,
     category: false,
   },
   events: { type: true, customer: false, at: true, id: false },

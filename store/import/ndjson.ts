@@ -1,6 +1,5 @@
-import { StringDecoder } from 'node:string_decoder';
-import { KairosError } from '../../domain/errors.ts';
-import { type ByteSource, type FileKind, openBytes } from './bytes.ts';
+import { type FileKind, openBytes } from './bytes.ts';
+import { openText, type TextPart } from './text.ts';
 import type { Batch, BrokenRow, Cell, Column, Table, TextFormat } from './table.ts';
 
 const LINE_CHARS_MAX = 16 * 1024 * 1024;
@@ -10,7 +9,9 @@ const DEPTH_MAX = 4;
 
 interface JsonRow {
   readonly line: number;
-  readonly text: string;
+  /** Null where the line is too long to be held. */
+  readonly text: string | null;
+  isRecoded: boolean;
 }
 
 /** A column is a path of names with dots, such as `customer.id`. */
@@ -20,8 +21,9 @@ export async function openNdjson(
   kind: FileKind,
   format: TextFormat,
 ): Promise<Table> {
-  const source = openBytes(path, kind, format.encoding);
-  const lines = splitLines(path, source);
+  const source = openBytes(path, kind);
+  const { encoding, parts } = await openText(path, source, format);
+  const lines = splitLines(parts);
   const first = await lines.next();
   const columns: Column[] = [];
   const paths: string[][] = [];
@@ -38,6 +40,7 @@ export async function openNdjson(
     columns,
     bytes,
     delimiter: ',',
+    encoding,
     indexOf,
     async *batches() {
       if (!first.done) yield read(first.value);
@@ -50,36 +53,43 @@ export async function openNdjson(
   };
 }
 
-async function* splitLines(path: string, source: ByteSource): AsyncGenerator<JsonRow[]> {
-  const decoder = new StringDecoder('utf8');
+async function* splitLines(parts: AsyncGenerator<TextPart>): AsyncGenerator<JsonRow[]> {
   let rest = '';
   let line = 0;
-  const cut = (text: string, atEnd: boolean): JsonRow[] => {
-    const parts = text.split('\n');
-    rest = atEnd ? '' : parts.pop()!;
+  // An overlong line is thrown away as it comes, so that memory stays flat; its row is told as broken.
+  let isOverlong = false;
+  const cut = (text: string, recoded: readonly number[], atEnd: boolean): JsonRow[] => {
+    const pieces = (rest + text).split('\n');
+    const from = line;
+    rest = atEnd ? '' : pieces.pop()!;
     const rows: JsonRow[] = [];
-    for (const part of parts) {
+    for (const piece of pieces) {
       line += 1;
-      const clean = line === 1 ? part.replace(/^\uFEFF/, '') : part;
-      if (clean.trim() !== '') rows.push({ line, text: clean });
+      const wasOverlong = isOverlong;
+      isOverlong = false;
+      if (piece.trim() === '' && !wasOverlong) continue;
+      rows.push({ line, text: wasOverlong ? null : piece, isRecoded: false });
+    }
+    if (rest.length > LINE_CHARS_MAX) {
+      isOverlong = true;
+      rest = '';
+    }
+    for (const offset of recoded) {
+      const row = rows.find((one) => one.line === from + offset + 1);
+      if (row) row.isRecoded = true;
     }
     return rows;
   };
-  for await (const chunk of source.chunks) {
-    const rows = cut(rest + decoder.write(chunk), false);
-    if (rest.length > LINE_CHARS_MAX) {
-      throw new KairosError(
-        'IMPORT_INVALID',
-        `${path}:${line + 1}: this line is longer than ${LINE_CHARS_MAX} characters; expected one JSON object a line.`,
-      );
-    }
+  for await (const { text, recoded } of parts) {
+    const rows = cut(text, recoded, false);
     if (rows.length > 0) yield rows;
   }
-  const rows = cut(rest + decoder.end(), true);
+  const rows = cut('', [], true);
   if (rows.length > 0) yield rows;
 }
 
-function parse(text: string): Record<string, unknown> | BrokenRow['reason'] {
+function parse(text: string | null): Record<string, unknown> | BrokenRow['reason'] {
+  if (text === null) return 'line too long';
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -94,16 +104,18 @@ function readRows(rows: readonly JsonRow[], paths: readonly string[][], bytesRea
   const cells: Cell[][] = [];
   const lines: number[] = [];
   const broken: BrokenRow[] = [];
-  for (const { line, text } of rows) {
+  const recoded = new Set<number>();
+  for (const { line, text, isRecoded } of rows) {
     const value = parse(text);
     if (typeof value === 'string') {
-      broken.push({ line, reason: value, cells: [text] });
+      broken.push({ line, reason: value, cells: [text ?? ''] });
       continue;
     }
+    if (isRecoded) recoded.add(cells.length);
     cells.push(paths.map((path) => cellAt(value, path)));
     lines.push(line);
   }
-  return { rows: cells, lines, broken, bytesRead };
+  return { rows: cells, lines, broken, bytesRead, recoded };
 }
 
 function cellAt(object: Record<string, unknown>, path: readonly string[]): Cell {

@@ -43,6 +43,7 @@ export async function openParquet(path: string, bytes: number): Promise<Table> {
     columns,
     bytes,
     delimiter: ',',
+    encoding: 'utf-8',
     indexOf: (name) => columns.findIndex((column) => column.name === name),
     batches: (wanted) => readGroups({ path, file, metadata, schema, wanted, bytes }),
     close: () => handle.close(),

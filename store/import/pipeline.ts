@@ -5,11 +5,9 @@ import { assert, KairosError } from '../../domain/errors.ts';
 import { shopNowMs } from '../clock.ts';
 import type { Db } from '../postgres.ts';
 import { FieldCompiler, type Row } from './fields.ts';
-import { loadLookups } from './lookups.ts';
 import type { FormatRules, ImportKind, Mapping } from './mapping.ts';
 import { openTable } from './open.ts';
 import { RejectedFile } from './rejected-file.ts';
-import type { Rejection } from './rejection.ts';
 import {
   count,
   emptyReport,
@@ -19,7 +17,12 @@ import {
   sumOf,
 } from './report.ts';
 import { type RowPlace, type Sink, sinkFor, type Take } from './sinks.ts';
-import type { Batch, Table } from './table.ts';
+import { rowTest } from './lines.ts';
+import { type LoadedLookup, loadLookups } from './lookups.ts';
+import { Rejection } from './rejection.ts';
+import { rulesOf } from './rules.ts';
+import { LastPlaces } from './seen.ts';
+import type { Batch, Table, TextFormat } from './table.ts';
 import { wellKnownMapping } from './well-known.ts';
 
 export interface ImportRequest {
@@ -56,6 +59,16 @@ export async function importFiles(
   return new ImportRun(db, request, watch).run();
 }
 
+interface Opened {
+  readonly path: string;
+  readonly table: Table;
+  readonly mapping: Mapping;
+  readonly lookups: ReadonlyMap<string, LoadedLookup>;
+}
+
+/** Lines of one file; those of the next come behind them. */
+const PLACES_PER_FILE = 2 ** 40;
+
 class ImportRun {
   readonly #db: Db;
   readonly #request: ImportRequest;
@@ -67,6 +80,7 @@ class ImportRun {
   #sink: Sink | null = null;
   #totalBytes = 0;
   #doneBytes = 0;
+  #lastLines: LastPlaces | null = null;
 
   constructor(db: Db, request: ImportRequest, watch: ImportWatch) {
     this.#db = db;
@@ -88,14 +102,15 @@ class ImportRun {
     const report = this.#report;
     try {
       const opened = await this.#openAll(files);
-      for (const [index, { path, table, mapping }] of opened.entries()) {
-        try {
-          if (!this.#isStopped) await this.#readFile(index, path, table, mapping);
-        } finally {
-          await table.close();
+      try {
+        if (this.#request.kind === 'orders') await this.#findLastLines(opened);
+        for (const [index, file] of opened.entries()) {
+          if (!this.#isStopped) await this.#readFile(index, file);
         }
+      } finally {
+        for (const { table } of opened) await table.close();
       }
-      // Orders are loaded as a whole or not at all; of other kinds what was read is loaded.
+      // Each order is loaded as a whole or not at all; of other kinds what was read is loaded.
       if (!this.#isStopped || this.#request.kind !== 'orders') await this.#finish();
     } finally {
       await this.#sink?.close();
@@ -116,16 +131,19 @@ class ImportRun {
   }
 
   /** Opens and checks every file before the first row of any is loaded: a wrong name should cost nothing. */
-  async #openAll(
-    files: readonly string[],
-  ): Promise<{ path: string; table: Table; mapping: Mapping }[]> {
+  async #openAll(files: readonly string[]): Promise<Opened[]> {
     const { kind, mapping, currency, timeZone } = this.#request;
-    const opened: { path: string; table: Table; mapping: Mapping }[] = [];
+    const opened: Opened[] = [];
     try {
       for (const path of files) {
-        const table = await openTable(path, mapping?.format);
+        const table = await openTable(path, formatOf(mapping));
         const own = mapping ?? wellKnownMapping(kind, path, table, { currency, timeZone });
-        opened.push({ path, table, mapping: own });
+        opened.push({
+          path,
+          table,
+          mapping: own,
+          lookups: await loadLookups(path, own.lookups, own.format),
+        });
         this.#checkConsent(own);
         this.#totalBytes += table.bytes;
       }
@@ -134,6 +152,37 @@ class ImportRun {
       throw error;
     }
     return opened;
+  }
+
+  /**
+   * A first look that finds the last line of each order, so that the second can load an order as soon as it is whole:
+   * what waits in memory is the orders that are open, and not all of them.
+   */
+  async #findLastLines(opened: readonly Opened[]): Promise<void> {
+    const last = new LastPlaces();
+    let done = 0;
+    for (const [index, { path, mapping, lookups, table: main }] of opened.entries()) {
+      const table = await openTable(path, formatOf(mapping));
+      try {
+        const compiler = new FieldCompiler(path, table, mapping.format, lookups);
+        const order = compiler.text(mapping.fields['order'], '/fields/order');
+        const wanted = [...compiler.wanted].sort((a, b) => a - b);
+        for await (const { rows, lines, bytesRead } of table.batches(wanted, true)) {
+          await nextTurn();
+          if (this.#isStopped) return;
+          for (let at = 0; at < rows.length; at += 1) {
+            const id = order(rows[at]!);
+            if (id !== null) last.set(id, index * PLACES_PER_FILE + lines[at]!);
+          }
+          this.#tell('looking', path, (done + bytesRead) / this.#totalBytes);
+        }
+      } finally {
+        await table.close();
+      }
+      done += main.bytes;
+    }
+    this.#lastLines = last;
+    this.#phaseStarted = performance.now();
   }
 
   /** Consent without a day proves nothing, and the day of the import would overrule a withdrawal before it. */
@@ -146,16 +195,18 @@ class ImportRun {
     );
   }
 
-  async #readFile(index: number, path: string, table: Table, mapping: Mapping): Promise<void> {
+  async #readFile(index: number, { path, table, mapping, lookups }: Opened): Promise<void> {
+    const report = this.#report;
     const file: FileReport = {
       file: path,
       read: 0,
       accepted: 0,
       duplicates: 0,
+      skipped: 0,
       rejected: {},
       rejectedFile: null,
     };
-    this.#report.files.push(file);
+    report.files.push(file);
     const folder = this.#request.rejectedFolder;
     const name = `${path}.rejected.csv`;
     const rejected = new RejectedFile(
@@ -165,37 +216,58 @@ class ImportRun {
       isUtf8(mapping.format),
     );
     this.#rejected.push(rejected);
-    const lookups = await loadLookups(path, mapping.lookups, mapping.format);
-    const compiler = new FieldCompiler(path, table, mapping.format, lookups);
+    const rules = rulesOf(mapping.rules);
+    const note = (what: string): void => count(report.notes, what);
+    const compiler = new FieldCompiler(path, table, mapping.format, lookups, { ...rules, note });
     this.#sink ??= await this.#openSink(mapping);
-    const take = await this.#sink.open(compiler, mapping);
+    const sink = this.#sink;
+    const take = filtered(await sink.open(compiler, mapping), compiler, mapping);
+    const recoded = rules.mixedEncoding === 'reject' ? RECODED : null;
     for await (const batch of table.batches([...compiler.wanted].sort((a, b) => a - b))) {
       // Signals and the loads in flight are only heard between two turns, and unpacking a file needs none.
       await nextTurn();
       if (this.#isStopped) break;
-      this.#takeBatch(batch, take, file, index);
-      if (this.#sink.isFull()) await this.#sink.flush();
+      this.#takeBatch(batch, take, file, index, recoded);
+      if (sink.isFull()) await sink.flush();
       this.#tell('reading', path, (this.#doneBytes + batch.bytesRead) / this.#totalBytes);
     }
     this.#doneBytes += table.bytes;
   }
 
-  #takeBatch({ rows, lines, broken }: Batch, take: Take, file: FileReport, index: number): void {
+  #takeBatch(
+    batch: Batch,
+    take: FilteredTake,
+    file: FileReport,
+    index: number,
+    recodedFlaw: Rejection | null,
+  ): void {
+    const { rows, lines, broken } = batch;
     const report = this.#report;
     for (let at = 0; at < rows.length; at += 1) {
       const row = rows[at]!;
-      const taken = take(row, () => ({ file: index, line: lines[at]!, row }));
+      const line = lines[at]!;
+      const isRecoded = batch.recoded !== undefined && batch.recoded.has(at);
+      if (isRecoded) count(report.notes, 'line not in the encoding of the file');
+      const taken =
+        isRecoded && recodedFlaw
+          ? recodedFlaw
+          : take(row, () => ({ file: index, line, row }), index * PLACES_PER_FILE + line);
       if (taken === 'accepted') file.accepted += 1;
       else if (taken === 'duplicate') file.duplicates += 1;
-      else this.#rejectRow(file, index, lines[at]!, row, taken);
+      else if (taken === 'skipped') file.skipped += 1;
+      else this.#rejectRow(file, index, line, row, taken);
     }
     for (const { line, reason, cells } of broken) {
       count(file.rejected, reason);
       count(report.rejected, reason);
       this.#rejected[index]!.addBroken(line, reason, cells);
     }
-    file.read += rows.length + broken.length;
-    report.read += rows.length + broken.length;
+    const { repeatedHeaders = 0, quotesMended = 0 } = batch;
+    if (repeatedHeaders > 0) count(report.notes, 'header once more, left out', repeatedHeaders);
+    if (quotesMended > 0) count(report.notes, 'quote within a field, not doubled', quotesMended);
+    file.duplicates += repeatedHeaders;
+    file.read += rows.length + broken.length + repeatedHeaders;
+    report.read += rows.length + broken.length + repeatedHeaders;
   }
 
   #rejectRow(file: FileReport, index: number, line: number, row: Row, rejection: Rejection): void {
@@ -212,6 +284,7 @@ class ImportRun {
       report: this.#report,
       defaults: { nowMs, consent: this.#request.consent ?? null },
       spillFolder: this.#request.spillFolder ?? tmpdir(),
+      lastLines: this.#lastLines,
       rejectLater: (place: RowPlace, rejection) => {
         const file = this.#report.files[place.file]!;
         file.accepted -= 1;
@@ -232,9 +305,13 @@ class ImportRun {
     for (const file of report.files) {
       report.accepted += file.accepted;
       report.duplicates += file.duplicates;
+      report.skipped += file.skipped;
     }
-    const accounted = report.accepted + report.duplicates + sumOf(report.rejected);
-    assert(accounted === report.read, `${report.read} rows read, ${accounted} accounted for`);
+    const { read, records, added, changed, unchanged } = report;
+    const rows = report.accepted + report.duplicates + report.skipped + sumOf(report.rejected);
+    assert(rows === read, `${read} rows read, ${rows} accounted for`);
+    const known = added + changed + unchanged;
+    assert(known === records, `${records} records made, ${known} accounted for`);
   }
 
   #tell(phase: ImportProgress['phase'], file: string, done: number): void {
@@ -251,6 +328,24 @@ class ImportRun {
       secondsLeft: done > 0.01 ? (phaseSeconds * (1 - done)) / done : null,
     });
   }
+}
+
+const RECODED = new Rejection('', 'not in the encoding of the file');
+
+type FilteredTake = (...args: Parameters<Take>) => ReturnType<Take> | 'skipped';
+
+/** Leaves out the rows that the mapping does not mean. */
+function filtered(take: Take, compiler: FieldCompiler, mapping: Mapping): FilteredTake {
+  if (!mapping.only && !mapping.skip) return take;
+  const isMeant = mapping.only ? rowTest(compiler, mapping.only, '/only/column') : () => true;
+  const isSkipped = rowTest(compiler, mapping.skip, '/skip/column');
+  return (row, place, line) =>
+    isMeant(row) && !isSkipped(row) ? take(row, place, line) : 'skipped';
+}
+
+function formatOf(mapping: Mapping | undefined): TextFormat {
+  const keepsBytes = mapping?.rules?.mixedEncoding === 'keep';
+  return { ...mapping?.format, ...(keepsBytes && { recode: false }) };
 }
 
 function isUtf8(format: FormatRules = {}): boolean {

@@ -13,6 +13,7 @@ export async function priceBySales(db: Db): Promise<number> {
          jsonb_to_recordset(case jsonb_typeof(properties -> 'products') when 'array'
            then properties -> 'products' else '[]' end) as line (sku text collate "C", price double precision)
        where event.type = 'Order Completed' and event.at < shop_now() and line.price between 0.005 and 9999999999
+         and not exists (select from event_superseded s where s.event_id = event.id)
        group by 1
      ) as paid
      where product.sku = paid.sku collate "C" and product.price = 0`,

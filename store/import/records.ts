@@ -1,78 +1,36 @@
-import { createHash } from 'node:crypto';
-import {
-  EVENT,
-  type EventRecord,
-  type PersonRecord,
-  type ProductRecord,
-} from '../../domain/records.ts';
+import { hash } from 'node:crypto';
+import { EVENT, type PersonRecord, type ProductRecord } from '../../domain/records.ts';
 import { isTimeZone } from '../../domain/local-time.ts';
-import { isPlausible } from './dates.ts';
-import type { FieldCompiler, NumberField, Row, TextField, ValueField } from './fields.ts';
-import { namedSources, type FieldSpec, type Mapping, type Scalar } from './mapping.ts';
-import { type Reason, Rejection } from './rejection.ts';
+import { limiter } from './lines.ts';
+import { type Choice, rulesOf } from './rules.ts';
+import { readAddress } from '../people.ts';
+import type { LoadEvent } from './put-events.ts';
+import type { FieldCompiler, NumberField, Row, TextField } from './fields.ts';
+import type { Mapping, Scalar } from './mapping.ts';
+import {
+  ID_CHARS_MAX,
+  type Maker,
+  namedValues,
+  type Note,
+  reject,
+  requiredId,
+  requiredInstant,
+  requiredNumber,
+} from './makers.ts';
+import { Rejection } from './rejection.ts';
 import { readCountry } from './values.ts';
-
-/** Makers: one row to one record, or the reason why not. Compiled once a file. */
-export type Maker<Record> = (row: Row) => Record | Rejection;
-
-/** Counts what was mended or left out without rejecting a row, by what it was. */
-export type Note = (what: string) => void;
-
-const ID_CHARS_MAX = 200;
 
 /** Events that only Kairos itself may write: from a file they would forge its own history. */
 const RESERVED: ReadonlySet<string> = new Set([
   'Messages Settled',
   'Person Identified',
+  'Person Aliased',
   EVENT.traitsChanged,
   EVENT.consentChanged,
+  EVENT.eventsMoved,
+  EVENT.personMerged,
+  EVENT.eventsSuperseded,
 ]);
-
-/** One rejection a field and reason, so that a bad file of a million rows makes no million objects. */
-const rejections = new Map<string, Rejection>();
-export function reject(field: string, reason: Reason): Rejection {
-  const key = `${field} ${reason}`;
-  let known = rejections.get(key);
-  if (!known) rejections.set(key, (known = new Rejection(field, reason)));
-  return known;
-}
-
-/** The id, or why it is none. */
-export function requiredId(value: string | null, field: string): string | Rejection {
-  if (value === null) return reject(field, 'missing');
-  return value.length > ID_CHARS_MAX ? reject(field, 'longer than 200 characters') : value;
-}
-
-export function requiredInstant(value: number | null, field: string): number | Rejection {
-  if (value === null) return reject(field, 'missing');
-  if (Number.isNaN(value)) return reject(field, 'not a date');
-  return isPlausible(value) ? value : reject(field, 'date out of range');
-}
-
-export function requiredNumber(value: number | null, field: string): number | Rejection {
-  if (value === null) return reject(field, 'missing');
-  return Number.isFinite(value) ? value : reject(field, 'not a number');
-}
-
-/** Named values of free type: traits, properties. Those that are empty are left out. */
-export function namedValues(
-  compiler: FieldCompiler,
-  given: readonly string[] | Readonly<Record<string, FieldSpec>> | undefined,
-  pointer: string,
-): (row: Row) => Record<string, Scalar> | Rejection {
-  const fields = namedSources(given).map(([name, spec]): [string, ValueField] => {
-    return [name, compiler.value(spec, `${pointer}/${name}`)];
-  });
-  return (row) => {
-    const values: Record<string, Scalar> = {};
-    for (const [name, field] of fields) {
-      const value = field(row);
-      if (value === undefined) return reject(name, 'not a number');
-      if (value !== null) values[name] = value;
-    }
-    return values;
-  };
-}
 
 export interface CustomerDefaults {
   readonly nowMs: number;
@@ -98,6 +56,7 @@ export function customerMaker(
   ];
   const createdAt = compiler.instant(fields['createdAt'], '/fields/createdAt');
   const traits = namedValues(compiler, mapping.traits, '/traits');
+  const { badAddress } = rulesOf(mapping.rules);
   const consent = consentReader(compiler, fields, defaults);
   return (row) => {
     const externalId = requiredId(id(row), 'id');
@@ -109,9 +68,11 @@ export function customerMaker(
     if (given instanceof Rejection) return given;
     const known = traits(row);
     if (known instanceof Rejection) return known;
+    const address = addressOf(email(row), badAddress, note);
+    if (address instanceof Rejection) return address;
     return {
       externalId,
-      email: email(row),
+      email: address,
       name: name(row),
       country: countryOf(country(row), note),
       timeZone: zoneOf(zone(row), note),
@@ -121,6 +82,23 @@ export function customerMaker(
       createdAtMs,
     };
   };
+}
+
+/** The address; where it is none, what it plainly should be, or as it is, which the load leaves out. */
+function addressOf(given: string | null, rule: Choice, note: Note): string | null | Rejection {
+  if (given === null || !('problem' in readAddress(given))) return given;
+  const mended = given
+    .replace(/^.*<([^<>]+)>\s*$/, '$1')
+    .replace(/^mailto:/i, '')
+    .replaceAll(/\s+/g, '')
+    .replace(/@([^@]*)$/, (domain) => domain.replaceAll(',', '.').replaceAll(/\.{2,}/g, '.'))
+    .replace(/[.,;:>]+$/, '');
+  if ('problem' in readAddress(mended)) {
+    return rule === 'reject' ? reject('email', 'address that cannot be mailed to') : given;
+  }
+  if (rule === 'reject') return reject('email', 'address that cannot be mailed to');
+  note('address that was written wrongly, mended');
+  return mended;
 }
 
 function consentReader(
@@ -193,9 +171,11 @@ const STOCK_MAX = 2_147_483_647;
 
 export function productMaker(
   compiler: FieldCompiler,
-  { fields }: Mapping,
+  mapping: Mapping,
   note: Note,
 ): Maker<ProductRecord> {
+  const { fields } = mapping;
+  const within = limiter(mapping, note);
   const text = (name: string): TextField => compiler.text(fields[name], `/fields/${name}`);
   const number = (name: string): NumberField => compiler.number(fields[name], `/fields/${name}`);
   const [sku, title, category, currency, description, url] = [
@@ -212,7 +192,9 @@ export function productMaker(
     if (id instanceof Rejection) return id;
     const money = currency(row);
     if (money === null) return reject('currency', 'missing');
-    const cost = price(row);
+    const given = price(row);
+    const cost = given === null ? null : within('price', given);
+    if (cost instanceof Rejection) return cost;
     if (cost !== null && !Number.isFinite(cost)) return reject('price', 'not a number');
     if (cost !== null && (cost < 0 || cost > PRICE_MAX)) return reject('price', 'out of range');
     if (cost === null) note('product without a price, taken as 0');
@@ -232,8 +214,9 @@ export function productMaker(
   };
 }
 
-export function eventMaker(compiler: FieldCompiler, mapping: Mapping): Maker<EventRecord> {
-  const { fields, rules } = mapping;
+export function eventMaker(compiler: FieldCompiler, mapping: Mapping): Maker<LoadEvent> {
+  const { fields } = mapping;
+  const { missingCustomer } = rulesOf(mapping.rules);
   const isReview = mapping.kind === 'reviews';
   const text = (name: string): TextField => compiler.text(fields[name], `/fields/${name}`);
   const [type, customer, id] = [text('type'), text('customer'), text('id')];
@@ -246,9 +229,7 @@ export function eventMaker(compiler: FieldCompiler, mapping: Mapping): Maker<Eve
     if (name.length > 100) return reject('type', 'out of range');
     if (RESERVED.has(name)) return reject('type', 'an event that only Kairos writes');
     const externalId = customer(row);
-    if (externalId === null && rules?.missingCustomer === 'reject') {
-      return reject('customer', 'missing');
-    }
+    if (externalId === null && missingCustomer === 'reject') return reject('customer', 'missing');
     if (externalId !== null && externalId.length > ID_CHARS_MAX) {
       return reject('customer', 'longer than 200 characters');
     }
@@ -259,11 +240,25 @@ export function eventMaker(compiler: FieldCompiler, mapping: Mapping): Maker<Eve
     const more = properties(row);
     if (more instanceof Rejection) return more;
     const all = { ...more, ...own };
+    const json = JSON.stringify(all);
     const given = id(row);
-    const key = given ?? contentId(name, externalId, atMs, all);
-    const messageId = `${isReview ? 'review' : 'event'}:${key}`;
-    return { messageId, type: name, externalId, atMs, properties: all };
+    const event = { type: name, externalId, atMs, json };
+    const kind = isReview ? 'review' : 'event';
+    if (given !== null) {
+      return { ...event, messageId: `${kind}:${given}`, content: contentOf(event) };
+    }
+    // One customer writes one review of a product at a time; of an event nothing but all of it says which it is.
+    if (isReview && externalId !== null) {
+      const key = contentId(externalId, atMs, own['sku']);
+      return { ...event, messageId: `review:${key}`, content: contentOf(event) };
+    }
+    const key = contentId(name, externalId, atMs, json);
+    return { ...event, messageId: `${kind}:${key}`, content: null };
   };
+}
+
+function contentOf({ type, externalId, atMs, json }: Omit<LoadEvent, 'messageId' | 'content'>) {
+  return `${type}\n${externalId ?? ''}\n${atMs}\n${json}`;
 }
 
 function reviewReader(
@@ -286,7 +281,7 @@ function reviewReader(
 
 /** The same event from another file, or imported again, has the same id. */
 function contentId(...parts: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+  return hash('sha256', JSON.stringify(parts), 'hex').slice(0, 32);
 }
 
 export interface ConsentRecord {

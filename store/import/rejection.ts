@@ -11,6 +11,17 @@ export type Reason =
   | 'an event that only Kairos writes'
   | 'customer not known'
   | 'wrong number of columns'
+  | 'quote never closed'
+  | 'quote not doubled'
+  | 'line too long'
+  | 'control characters'
+  | 'not in the encoding of the file'
+  | 'negative'
+  | 'repeated'
+  | 'nearly repeated'
+  | 'cancelled'
+  | 'product not known'
+  | 'address that cannot be mailed to'
   | 'not JSON'
   | 'not an object';
 

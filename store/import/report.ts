@@ -1,6 +1,9 @@
 import type { ImportKind } from './mapping.ts';
 
-/** What an import did. Rows: read = accepted + duplicates + the sum of rejected; a test holds it to that. */
+/**
+ * What an import did. Rows: read = accepted + duplicates + skipped + the sum of rejected. Records: records = added +
+ * changed + unchanged. Both are asserted at the end of each import.
+ */
 export interface ImportReport {
   readonly kind: ImportKind;
   readonly files: FileReport[];
@@ -8,13 +11,16 @@ export interface ImportReport {
   accepted: number;
   /** Rows whose id another row of the same import has: the last one counts; of orders, repeated lines that were dropped. */
   duplicates: number;
+  /** Rows that the mapping leaves out by `only` or `skip`. */
+  skipped: number;
   /** Rows by "field: reason". */
   rejected: Record<string, number>;
   /** Records (customers, products, orders and refunds, events, consents) that were made of the accepted rows. */
   records: number;
-  /** Of them new, and known before but changed now; the rest was there already. */
+  /** Of them new, known before but changed now, and there already just so. */
   added: number;
   changed: number;
+  unchanged: number;
   /** Customers who were known from their orders or events only. */
   customersAdded: number;
   /** What was kept although something about it was odd, by what it was. */
@@ -32,6 +38,7 @@ export interface FileReport {
   read: number;
   accepted: number;
   duplicates: number;
+  skipped: number;
   rejected: Record<string, number>;
   /** Where the rejected rows are; null where there is none. */
   rejectedFile: string | null;
@@ -44,10 +51,12 @@ export function emptyReport(kind: ImportKind, timeZone: string): ImportReport {
     read: 0,
     accepted: 0,
     duplicates: 0,
+    skipped: 0,
     rejected: {},
     records: 0,
     added: 0,
     changed: 0,
+    unchanged: 0,
     customersAdded: 0,
     notes: {},
     timeZone,
@@ -67,7 +76,7 @@ export function sumOf(counts: Readonly<Record<string, number>>): number {
 
 /** How far an import is; times are wall-clock seconds. */
 export interface ImportProgress {
-  readonly phase: 'reading' | 'loading';
+  readonly phase: 'looking' | 'reading' | 'loading';
   readonly file: string;
   readonly rows: number;
   readonly rowsPerSecond: number;

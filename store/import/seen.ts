@@ -26,6 +26,53 @@ export class SeenIds {
   }
 }
 
+/**
+ * The last place of each text among very many, at 24 bytes or fewer a text. Of two texts with the same 64 bits of hash
+ * the later place counts for both.
+ */
+export class LastPlaces {
+  #slots = new Uint32Array(2 * 1024);
+  #places = new Float64Array(1024);
+  #size = 0;
+
+  set(text: string, place: number): void {
+    if (this.#size * 4 > this.#slots.length) this.#grow();
+    const [first, second] = hashes(text);
+    if (!put(this.#slots, first, second)) this.#size += 1;
+    this.#places[slotOf(this.#slots, first, second)] = place;
+  }
+
+  /** -1 where the text was never set. */
+  get(text: string): number {
+    const [first, second] = hashes(text);
+    const slot = slotOf(this.#slots, first, second);
+    return slot < 0 ? -1 : this.#places[slot]!;
+  }
+
+  #grow(): void {
+    const slots = new Uint32Array(this.#slots.length * 2);
+    const places = new Float64Array(this.#places.length * 2);
+    for (let at = 0; at < this.#slots.length; at += 2) {
+      const second = this.#slots[at + 1]!;
+      if (second === 0) continue;
+      const first = this.#slots[at]!;
+      put(slots, first, second);
+      places[slotOf(slots, first, second)] = this.#places[at / 2]!;
+    }
+    this.#slots = slots;
+    this.#places = places;
+  }
+}
+
+function slotOf(slots: Uint32Array, first: number, second: number): number {
+  const mask = slots.length / 2 - 1;
+  for (let slot = first & mask; ; slot = (slot + 1) & mask) {
+    const at = slot * 2;
+    if (slots[at + 1] === 0) return -1;
+    if (slots[at] === first && slots[at + 1] === second) return slot;
+  }
+}
+
 /** Puts the pair where it belongs; `second` is never 0, which marks a free slot. */
 function put(slots: Uint32Array, first: number, second: number): boolean {
   const mask = slots.length / 2 - 1;

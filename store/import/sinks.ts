@@ -1,24 +1,33 @@
-import type { EventRecord, PersonRecord } from '../../domain/records.ts';
-import { loadPeople } from '../people.ts';
+import type { PersonRecord, ProductRecord } from '../../domain/records.ts';
+import { loadPeople, personIds, readAddress } from '../people.ts';
 import type { Db } from '../postgres.ts';
-import { Baskets } from './baskets.ts';
+import { Baskets, type Line } from './baskets.ts';
 import type { FieldCompiler, Row } from './fields.ts';
-import { keepUnnamed, productCategories, putConsents, putEvents, putProducts } from './load.ts';
+import {
+  addUnknownProducts,
+  catalogue,
+  keepUnnamed,
+  putConsents,
+  putEvents,
+  putProducts,
+} from './load.ts';
 import type { Mapping } from './mapping.ts';
-import { lineMaker, orderEvents } from './orders.ts';
+import { lineMaker } from './lines.ts';
+import { type Maker, reject } from './makers.ts';
+import { likenessOf, orderEvents, type OrderOptions } from './orders.ts';
+import type { LoadEvent } from './put-events.ts';
+import { rulesOf } from './rules.ts';
 import {
   type ConsentRecord,
   consentMaker,
   type CustomerDefaults,
   customerMaker,
   eventMaker,
-  type Maker,
   productMaker,
-  reject,
 } from './records.ts';
 import { Rejection } from './rejection.ts';
 import { count, type ImportReport } from './report.ts';
-import { SeenIds } from './seen.ts';
+import { type LastPlaces, SeenIds } from './seen.ts';
 
 /** Records of one load: a transaction each, so that an interrupted import keeps what it has, and memory stays flat. */
 const PEOPLE = 20_000;
@@ -29,7 +38,8 @@ const LINES = 40_000;
 
 export type Taken = 'accepted' | 'duplicate' | Rejection;
 
-export type Take = (row: Row, place: () => RowPlace) => Taken;
+/** @param line where the row stands among all files: it grows from row to row */
+export type Take = (row: Row, place: () => RowPlace, line: number) => Taken;
 
 /** Rejects a row that was accepted before, once the database was asked about it. */
 export type RejectLater = (place: RowPlace, rejection: Rejection) => void;
@@ -60,6 +70,8 @@ export interface SinkContext {
   readonly report: ImportReport;
   readonly defaults: CustomerDefaults;
   readonly spillFolder: string;
+  /** The last line of each order; null where it is not known. */
+  readonly lastLines: LastPlaces | null;
   readonly rejectLater: RejectLater;
 }
 
@@ -70,7 +82,7 @@ export function sinkFor(context: SinkContext): Sink {
     case 'products':
       return productSink(context);
     case 'orders':
-      return orderSink(context);
+      return new OrderSink(context);
     case 'events':
     case 'reviews':
       return eventSink(context);
@@ -112,6 +124,8 @@ function keyedSink<R>(
     size: number;
     maker: (compiler: FieldCompiler, mapping: Mapping) => Maker<R>;
     keyOf: (record: R) => string;
+    /** Turns a record away that is whole in itself. */
+    check?: (record: R, mapping: Mapping) => Taken | null;
     merge: (earlier: R, later: R) => R;
     load: (records: R[], mapping: Mapping) => Promise<{ added: number; changed: number }>;
   },
@@ -131,6 +145,7 @@ function keyedSink<R>(
       report.records += part.length;
       report.added += added;
       report.changed += changed;
+      report.unchanged += part.length - added - changed;
     });
   };
   return {
@@ -142,6 +157,8 @@ function keyedSink<R>(
       return (row) => {
         const record = make(row);
         if (record instanceof Rejection) return record;
+        const flaw = compiler.takeFlaw() ?? options.check?.(record, mapping) ?? null;
+        if (flaw !== null) return flaw;
         const key = options.keyOf(record);
         const earlier = records.get(key);
         if (earlier) {
@@ -169,6 +186,7 @@ function customerSink(context: SinkContext): Sink {
     size: PEOPLE,
     maker: (compiler, mapping) => customerMaker(compiler, mapping, defaults, note),
     keyOf: (person) => person.externalId,
+    check: nearDuplicates(note),
     // Whoever is in a file many times, as in a list of orders, joined at the first.
     merge: (earlier, later) => ({
       ...later,
@@ -186,6 +204,27 @@ function customerSink(context: SinkContext): Sink {
       return receipt;
     },
   });
+}
+
+/** Two customers behind one mailbox, within an import. */
+function nearDuplicates(
+  note: (what: string) => void,
+): (person: PersonRecord, mapping: Mapping) => Taken | null {
+  const mailboxes = new SeenIds();
+  const ids = new SeenIds();
+  return (person, mapping) => {
+    const isKnown = ids.add(person.externalId);
+    const address = readAddress(person.email);
+    if ('problem' in address || isKnown || !mailboxes.add(address.unit)) return null;
+    const { nearDuplicate } = rulesOf(mapping.rules);
+    if (nearDuplicate === 'reject') return reject('email', 'nearly repeated');
+    if (nearDuplicate === 'mend') {
+      note('customer with the mailbox of another, left out');
+      return 'duplicate';
+    }
+    note('customer with the mailbox of another, kept');
+    return null;
+  };
 }
 
 /** A consent by the flag dates from the day they joined; one of the file's own is the newest that it has. */
@@ -211,19 +250,41 @@ function productSink(context: SinkContext): Sink {
 }
 
 /** Loads events and counts them; shared by events, reviews and orders. */
-async function loadPart(context: SinkContext, events: EventRecord[]): Promise<void> {
+async function loadPart(context: SinkContext, events: readonly LoadEvent[]): Promise<void> {
   const { db, mapping, report } = context;
-  const unknown = mapping.rules?.unknownCustomer ?? 'add';
-  const { added, peopleAdded } = await putEvents(db, events, unknown, noteOf(report));
-  report.records += events.length;
-  report.added += added;
-  report.customersAdded += peopleAdded;
+  const { unknownCustomer } = rulesOf(mapping.rules);
+  const note = noteOf(report);
+  const put = await putEvents(db, events, unknownCustomer === 'mend' ? 'mend' : 'keep', note);
+  report.records += put.added + put.changed + put.unchanged;
+  report.added += put.added;
+  report.changed += put.changed;
+  report.unchanged += put.unchanged;
+  report.customersAdded += put.peopleAdded;
+  if (put.withdrawn > 0) count(report.notes, 'taken back by the corrected file', put.withdrawn);
+  if (put.contradictions > 0) {
+    count(
+      report.notes,
+      'id that stands twice with other values, the first kept',
+      put.contradictions,
+    );
+  }
+}
+
+/** Whether a row's customer is known to the shop, where that matters. */
+async function strangerCheck(
+  db: Db,
+  mapping: Mapping,
+): Promise<(externalId: string | null) => Rejection | null> {
+  if (rulesOf(mapping.rules).unknownCustomer !== 'reject') return () => null;
+  const known = await personIds(db);
+  return (externalId) =>
+    externalId === null || known.has(externalId) ? null : reject('customer', 'customer not known');
 }
 
 function eventSink(context: SinkContext): Sink {
   const seen = new SeenIds();
   const pump = new Pump();
-  let events: EventRecord[] = [];
+  let events: LoadEvent[] = [];
   const flush = async (): Promise<void> => {
     const part = events;
     events = [];
@@ -232,11 +293,15 @@ function eventSink(context: SinkContext): Sink {
   return {
     async open(compiler, mapping) {
       const make = eventMaker(compiler, mapping);
+      const strangers = await strangerCheck(context.db, mapping);
       return (row) => {
         const event = make(row);
         if (event instanceof Rejection) return event;
-        events.push(event);
-        return seen.add(event.messageId) ? 'duplicate' : 'accepted';
+        const flaw = compiler.takeFlaw() ?? strangers(event.externalId);
+        if (flaw !== null) return flaw;
+        const repeated = seen.add(event.messageId);
+        events.push(repeated ? { ...event, repeated } : event);
+        return repeated ? 'duplicate' : 'accepted';
       };
     },
     isFull: () => events.length >= EVENTS,
@@ -249,62 +314,134 @@ function eventSink(context: SinkContext): Sink {
   };
 }
 
-/** Lines are gathered over all files, then loaded: any line may belong to any order. */
-function orderSink(context: SinkContext): Sink {
-  const { db, mapping, report, spillFolder } = context;
-  const baskets = new Baskets(spillFolder);
-  const pump = new Pump();
-  let lines = 0;
-  const finish: Sink['finish'] = async (onLoad, signal) => {
-    const options = {
+/**
+ * Lines are gathered by their order. An order is loaded behind its last line, which was looked up before; what has no
+ * known last line comes at the end.
+ */
+class OrderSink implements Sink {
+  readonly #context: SinkContext;
+  readonly #baskets: Baskets;
+  readonly #pump = new Pump();
+  #options: OrderOptions | null = null;
+  #ready: LoadEvent[] = [];
+  /** Lines of the orders in `ready`, lines that wait, and lines that are loaded or on their way. */
+  #readyLines = 0;
+  #waiting = 0;
+  #strangeProducts = new Map<string, ProductRecord>();
+
+  constructor(context: SinkContext) {
+    this.#context = context;
+    this.#baskets = new Baskets(context.spillFolder);
+  }
+
+  async open(compiler: FieldCompiler, mapping: Mapping): Promise<Take> {
+    const { db, report, lastLines } = this.#context;
+    const note = noteOf(report);
+    const rules = rulesOf(mapping.rules);
+    const make = lineMaker(compiler, mapping, note);
+    const strangers = await strangerCheck(db, mapping);
+    const { categories, skus } = await catalogue(db);
+    this.#options ??= {
       sumNames: Object.keys(mapping.sums ?? {}),
-      dropRepeated: mapping.rules?.repeatedLine === 'drop',
-      categories: await productCategories(db),
-      note: noteOf(report),
+      repeatedLine: rules.repeatedLine,
+      nearDuplicate: rules.nearDuplicate,
+      categories,
+      note,
       onDropped: () => {
         report.duplicates += 1;
         report.accepted -= 1;
       },
     };
-    let part: EventRecord[] = [];
-    let [partLines, submitted] = [0, 0];
-    const load = async (): Promise<void> => {
-      const events = part;
-      part = [];
-      submitted += partLines;
-      partLines = 0;
-      await pump.submit(() => loadPart(context, events));
-      onLoad(submitted / Math.max(1, lines));
+    const asksProducts = skus !== null && (skus.size > 0 || rules.unknownProduct !== 'keep');
+    const rejectsRepeats = rules.repeatedLine === 'reject' || rules.nearDuplicate === 'reject';
+    return (row, _place, place) => {
+      const line = make(row);
+      if (line instanceof Rejection) return line;
+      if (line === null) {
+        note('cancelled line, left out');
+        return 'duplicate';
+      }
+      const flaw = compiler.takeFlaw() ?? strangers(line.customer);
+      if (flaw !== null) return flaw;
+      if (asksProducts && line.sku !== null && !skus.has(line.sku)) {
+        if (rules.unknownProduct === 'reject') return reject('sku', 'product not known');
+        if (rules.unknownProduct === 'mend') this.#addProduct(line.sku, line);
+        else note('product not known, kept');
+      }
+      if (rejectsRepeats) {
+        const likeness = likenessOf(line, this.#baskets.linesOf(line.order));
+        if (likeness === 'same' && rules.repeatedLine === 'reject') return reject('', 'repeated');
+        if (likeness === 'near' && rules.nearDuplicate === 'reject') {
+          return reject('sku', 'nearly repeated');
+        }
+      }
+      this.#baskets.add(line);
+      this.#waiting += 1;
+      if (lastLines?.get(line.order) === place) this.#complete(line.order);
+      return 'accepted';
     };
-    for (const basket of baskets.drain()) {
-      part.push(...orderEvents(basket, options));
-      partLines += basket.length;
-      if (partLines < LINES) continue;
-      await load();
+  }
+
+  #addProduct(sku: string, line: Line): void {
+    if (this.#strangeProducts.has(sku)) return;
+    const name = line.lineProperties?.['name'] ?? line.lineProperties?.['title'];
+    this.#strangeProducts.set(sku, {
+      sku,
+      title: typeof name === 'string' ? name : sku,
+      category: line.category ?? '',
+      price: Math.round(Math.abs(line.price) * 100) / 100,
+      currency: line.currency,
+      stock: null,
+      description: '',
+      url: null,
+    });
+  }
+
+  #complete(order: string): void {
+    const lines = this.#baskets.take(order);
+    if (lines === null) return;
+    this.#ready.push(...orderEvents(lines, this.#options!));
+    this.#readyLines += lines.length;
+    this.#waiting -= lines.length;
+  }
+
+  isFull(): boolean {
+    return this.#readyLines >= LINES;
+  }
+
+  async flush(): Promise<void> {
+    const events = this.#ready;
+    this.#ready = [];
+    this.#readyLines = 0;
+    await this.#pump.submit(() => loadPart(this.#context, events));
+  }
+
+  async finish(onLoad: (done: number) => void, signal: AbortSignal | undefined): Promise<void> {
+    await this.flush();
+    const all = Math.max(1, this.#waiting);
+    let drained = 0;
+    for (const lines of this.#baskets.drain()) {
+      this.#ready.push(...orderEvents(lines, this.#options!));
+      this.#readyLines += lines.length;
+      drained += lines.length;
+      if (!this.isFull()) continue;
+      await this.flush();
+      onLoad(drained / all);
       if (signal?.aborted) break;
     }
-    if (!signal?.aborted) await load();
-    await pump.end();
-  };
-  return {
-    async open(compiler, own) {
-      const make = lineMaker(compiler, own);
-      return (row) => {
-        const line = make(row);
-        if (line instanceof Rejection) return line;
-        baskets.add(line);
-        lines += 1;
-        return 'accepted';
-      };
-    },
-    isFull: () => false,
-    flush: async () => {},
-    finish,
-    async close() {
-      await pump.close();
-      baskets.close();
-    },
-  };
+    if (!signal?.aborted) await this.flush();
+    await this.#pump.end();
+    const { db, report } = this.#context;
+    if (this.#strangeProducts.size > 0) {
+      const added = await addUnknownProducts(db, [...this.#strangeProducts.values()]);
+      count(report.notes, 'product not known, added to the catalogue', added);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pump.close();
+    this.#baskets.close();
+  }
 }
 
 function consentSink(context: SinkContext): Sink {
@@ -325,6 +462,8 @@ function consentSink(context: SinkContext): Sink {
     }
     report.added += added;
     report.changed += changed;
+    // Of several answers of one customer the newest counts.
+    report.unchanged += taken.length - unknown.size - added - changed;
   };
   return {
     async open(compiler, mapping) {
@@ -332,6 +471,8 @@ function consentSink(context: SinkContext): Sink {
       return (row, place) => {
         const record = make(row);
         if (record instanceof Rejection) return record;
+        const flaw = compiler.takeFlaw();
+        if (flaw !== null) return flaw;
         part.push({ record, place: place() });
         return 'accepted';
       };

@@ -15,11 +15,23 @@ export interface Batch {
   readonly broken: readonly BrokenRow[];
   /** Bytes of the file read so far, as it lies on the disk. */
   readonly bytesRead: number;
+  /** Places in `rows` whose text was not in the file's encoding, and was read as Windows-1252. */
+  readonly recoded?: ReadonlySet<number> | undefined;
+  /** Lines that say once more what the header says. */
+  readonly repeatedHeaders?: number | undefined;
+  /** Rows with a quote that should have been doubled, and could be read all the same. */
+  readonly quotesMended?: number | undefined;
 }
 
 export interface BrokenRow {
   readonly line: number;
-  readonly reason: 'wrong number of columns' | 'not JSON' | 'not an object';
+  readonly reason:
+    | 'wrong number of columns'
+    | 'quote never closed'
+    | 'quote not doubled'
+    | 'not JSON'
+    | 'not an object'
+    | 'line too long';
   readonly cells: readonly string[];
 }
 
@@ -30,10 +42,15 @@ export interface Table {
   readonly bytes: number;
   /** Between the fields of a CSV file. */
   readonly delimiter: string;
+  /** Of text: a label of the Encoding Standard. */
+  readonly encoding: string;
   /** Index of a column, or -1; in NDJSON, where columns are paths, any name can be asked for. */
   indexOf(name: string): number;
-  /** Rows from the first; once only. Cells of columns that are not `wanted` may be null. */
-  batches(wanted: readonly number[]): AsyncGenerator<Batch>;
+  /**
+   * Rows from the first; once only. Cells of columns that are not `wanted` may be null. With `onlyThose` the reader may
+   * leave out all that lies behind them, and does not ask whether rows are whole.
+   */
+  batches(wanted: readonly number[], onlyThose?: boolean): AsyncGenerator<Batch>;
   close(): Promise<void>;
 }
 
@@ -43,4 +60,10 @@ export interface TextFormat {
   readonly delimiter?: string | undefined;
   /** A label of the Encoding Standard, such as `windows-1252`; UTF-8 by default. */
   readonly encoding?: string | undefined;
+  /** False: lines that are not UTF-8 stay as they are, with U+FFFD for what cannot be read. */
+  readonly recode?: boolean | undefined;
+  /** Lines above the header. */
+  readonly skipLines?: number | undefined;
+  /** Names of the columns, for a file without a header. */
+  readonly columns?: readonly string[] | undefined;
 }

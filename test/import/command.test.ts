@@ -62,6 +62,7 @@ describe('kairos import', () => {
       orders and refunds                    2
         added                               2
         changed                             0
+        unchanged                           0
       customers known by their orders only  1
       in a moment; times without a zone were read as Europe/Berlin
       rejected rows: …/orders.csv.gz.rejected.csv

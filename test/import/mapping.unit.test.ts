@@ -39,11 +39,11 @@ describe('a mapping', () => {
       ),
     ).toMatchInlineSnapshot(`
       [
-        "m.yaml:2:18: format.dates is "DD.MM.YYYY"; expected a date pattern of yyyy yy MMMM MMM MM M dd d HH H hh h mm m ss s S a XXX, or epoch-s, epoch-ms or excel. Such as "dd.MM.yyyy HH:mm".",
+        "m.yaml:2:18: format.dates is "DD.MM.YYYY"; expected a date pattern of yyyy yy MMMM MMM MM M dd d HH H hh h mm m ss s S a XXX, or epoch-s, epoch-ms or excel, or a list of those. Such as "dd.MM.yyyy HH:mm".",
         "m.yaml:2:40: format.timeZone is "Mars/Olympus"; expected an IANA time zone. Such as "Europe/Berlin".",
-        "m.yaml:5:7: fields.at is an object; expected a column’s name, {column, values, format, timeZone, as}, {value}, {template}, or a list of those. Such as {column: created, format: "dd.MM.yyyy"} or {template: "{first} {last}"}.",
-        "m.yaml:6:3: fields has an unknown field "custommer"; did you mean "customer"?",
         "m.yaml:8:27: rules.missingCustomer is "drop"; expected "keep" or "reject".",
+        "m.yaml:5:7: fields.at is an object; expected a column’s name, {column, values, match, format, timeZone, scale, as}, {value}, {template}, or a list of those. Such as {column: created, format: "dd.MM.yyyy"} or {template: "{first} {last}"}.",
+        "m.yaml:6:3: fields has an unknown field "custommer"; did you mean "customer"?",
       ]
     `);
   });

@@ -126,7 +126,7 @@ describe('orders', () => {
       'b.csv': [header, ...lines.slice(3)].join('\n'),
     });
     const mapping = mappingOf(
-      `${ORDERS_MAP}rules: { missingCustomer: reject, unknownCustomer: keep, repeatedLine: drop }`,
+      `${ORDERS_MAP}rules: { missingCustomer: reject, unknownCustomer: keep, repeatedLine: mend }`,
     );
     const report = await importFiles(db, {
       kind: 'orders',

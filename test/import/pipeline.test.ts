@@ -278,7 +278,7 @@ describe('an import', () => {
   });
 
   it('that is stopped among orders loads none in part', async () => {
-    const rows = Array.from({ length: 120_000 }, (_, n) => `o${n % 40_000},k,2026-03-01,A,1,2,EUR`);
+    const rows = Array.from({ length: 180_000 }, (_, n) => `o${n % 60_000},k,2026-03-01,A,1,2,EUR`);
     writeFiles(folder, {
       'lines.csv': `orderId,customer,date,sku,quantity,price,currency\n${rows.join('\n')}\n`,
     });
@@ -296,13 +296,13 @@ describe('an import', () => {
     });
     expect(stopped.interrupted).toBe(true);
     expect(stopped.added).toBeGreaterThan(0);
-    expect(stopped.added).toBeLessThan(40_000);
+    expect(stopped.added).toBeLessThan(60_000);
     const rest = await importFiles(db, request);
-    expect(rest.added).toBe(40_000 - stopped.added);
+    expect(rest.added).toBe(60_000 - stopped.added);
     const { rows: sums } = await db.query(
       `select count(*) as n, sum((properties ->> 'total')::numeric) as total from event where type = 'Order Completed'`,
     );
-    expect(sums).toEqual([{ n: 40_000, total: 240_000 }]);
+    expect(sums).toEqual([{ n: 60_000, total: 360_000 }]);
   });
 
   it('reads nothing at all where one of its files, or the mapping, is wrong', async () => {

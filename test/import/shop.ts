@@ -29,7 +29,7 @@ export function useShop(): void {
   });
   beforeEach(async () => {
     await db.query(
-      'truncate person, consent, product, event, message_key restart identity cascade',
+      'truncate import_record, event_superseded, person, consent, product, event, message_key restart identity cascade',
     );
     await setShopClock(db, Date.parse('2026-10-01T12:00:00Z'));
   });
