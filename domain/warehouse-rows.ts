@@ -226,3 +226,23 @@ function traitsOf(value: unknown): Record<string, TraitValue> {
   );
   return Object.fromEntries(known) as Record<string, TraitValue>;
 }
+
+/** Events that are another person's now; 0 is nobody known. Types and times say where the warehouse has them. */
+export interface EventMove {
+  from: number;
+  to: number;
+  ids: readonly number[];
+  types: readonly string[];
+  fromMs: number;
+  toMs: number;
+}
+
+/** What an `Events Moved` row of the log tells, with the lines of orders among the types; null for other events. */
+export function eventToMove({ type, properties }: EventOfLog): EventMove | null {
+  if (type !== EVENT.eventsMoved) return null;
+  const move = properties as unknown as EventMove;
+  const lines = [LINE_TYPE.purchased, LINE_TYPE.returned];
+  const hasLines =
+    move.types.includes(EVENT.orderCompleted) || move.types.includes(EVENT.orderRefunded);
+  return hasLines ? { ...move, types: [...move.types, ...lines] } : move;
+}

@@ -9,7 +9,7 @@ interface MovedEvent {
 }
 
 /** Events of one row of the log that tells of a move. */
-const MOVED_PER_ROW = 2_000;
+const MOVED_PER_ROW = 500;
 
 /** Gives events another person (null: none); `where` is our own text, with its values from $2 on. */
 export async function moveEvents(

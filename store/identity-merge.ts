@@ -1,3 +1,4 @@
+import { canonicalJson } from '../domain/canonical.ts';
 import { tellOfMerge } from './identity-events.ts';
 import { tellPeople } from './people.ts';
 import type { Tx } from './postgres.ts';
@@ -34,6 +35,9 @@ interface ConsentRow {
   at: string;
   source: string;
 }
+
+/** Alike as JSON: the database keeps an object's fields in an order of its own. */
+const same = (a: unknown, b: unknown): boolean => canonicalJson(a) === canonicalJson(b);
 
 const FIELDS = 'address, unit, lane, name, country, time_zone, locale, traits';
 
@@ -86,7 +90,7 @@ export async function splitPeople(tx: Tx, merge: Merge, rootId: number): Promise
   ]);
   await putFields(tx, fromId, from);
   await putConsents(tx, fromId, merge.consents.from);
-  if (JSON.stringify(await consentsOf(tx, rootId)) === JSON.stringify(merge.consents.after)) {
+  if (same(await consentsOf(tx, rootId), merge.consents.after)) {
     await putConsents(tx, rootId, merge.consents.before);
   }
   await tx.query(
@@ -142,7 +146,6 @@ function unmergedFields(
   before: PersonFields,
   after: PersonFields,
 ): PersonFields {
-  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
   const fields = { ...now };
   for (const name of Object.keys(before) as (keyof PersonFields)[]) {
     if (name !== 'traits' && same(now[name], after[name])) {

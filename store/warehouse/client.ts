@@ -1,3 +1,4 @@
+import { type IdentityStatements, identityStatements } from './identity.ts';
 import { KairosError } from '../../domain/errors.ts';
 import type { WarehousePerson, WarehouseRow } from '../../domain/warehouse-rows.ts';
 import { connect, type ConnectionOptions, type QueryParams } from './connection.ts';
@@ -31,13 +32,20 @@ export interface WarehouseCounts {
   lastEventId: number;
 }
 
+/** Events of the log by their ids, with the times between which they lie. */
+export interface RemovedEvents {
+  readonly ids: readonly number[];
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 export type WarehouseOptions = Omit<ConnectionOptions, 'database'> & { database?: string };
 
 /**
  * The one way to the warehouse, embedded or cluster. Every method throws KairosError WAREHOUSE_DOWN where nothing
  * answers, and `ClickHouseError` (with `code` and `type`) where a statement fails.
  */
-export interface Warehouse {
+export interface Warehouse extends IdentityStatements {
   /** Creates what is missing; safe to repeat. */
   setUp(): Promise<void>;
   /** Empties the warehouse, with what it remembers of tokens, so that all can be projected again. */
@@ -53,6 +61,8 @@ export interface Warehouse {
   /** A result of any size, in batches as they come. */
   stream<T>(sql: string, params?: QueryParams): AsyncIterable<T[]>;
   counts(): Promise<WarehouseCounts>;
+  /** Removes events with their lines; safe to repeat. */
+  removeEvents(removed: RemovedEvents): Promise<void>;
   /** Removes all that is known of these people. */
   erase(personIds: readonly number[]): Promise<void>;
   /** Whether it answers now. */
@@ -67,22 +77,7 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
   const database = checkedName(options.database ?? WAREHOUSE_DATABASE);
   const connection = connect({ ...options, database });
   const { insert, query, command, stream, ping, close } = connection;
-  const setUp = async (): Promise<void> => {
-    // By a connection of its own: the database may not exist yet.
-    const first = connect({ ...options, database: 'default' });
-    try {
-      await first.command(`CREATE DATABASE IF NOT EXISTS ${database}`);
-    } finally {
-      await first.close();
-    }
-    // A table of an earlier version: all of it is in the log, and `recover` copies it again.
-    const [old] = await query<{ n: number }>(
-      `SELECT count() AS n FROM system.columns WHERE database = {database:String} AND table = 'event'`,
-      { database },
-    );
-    if (old!.n > 0 && old!.n !== EVENT_COLUMNS.length) await command('DROP TABLE event SYNC');
-    for (const statement of CREATE_TABLES) await command(statement);
-  };
+  const setUp = (): Promise<void> => setUpTables({ ...options, database }, connection);
   return {
     setUp,
     async reset() {
@@ -113,6 +108,17 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
       );
       return row!;
     },
+    ...identityStatements(command),
+    async removeEvents({ ids, fromMs, toMs }) {
+      for (let from = 0; from < ids.length; from += ERASE_BATCH) {
+        await command(
+          `ALTER TABLE event DELETE WHERE event_id IN {ids:Array(UInt64)}
+             AND at >= fromUnixTimestamp64Milli({from:Int64}) AND at <= fromUnixTimestamp64Milli({to:Int64})
+           SETTINGS mutations_sync = 2`,
+          { ids: ids.slice(from, from + ERASE_BATCH), from: fromMs, to: toMs },
+        );
+      }
+    },
     async erase(personIds) {
       for (let from = 0; from < personIds.length; from += ERASE_BATCH) {
         const ids = personIds.slice(from, from + ERASE_BATCH);
@@ -127,6 +133,27 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
     ping,
     close,
   };
+}
+
+async function setUpTables(
+  options: ConnectionOptions,
+  { query, command }: ReturnType<typeof connect>,
+): Promise<void> {
+  const { database } = options;
+  // By a connection of its own: the database may not exist yet.
+  const first = connect({ ...options, database: 'default' });
+  try {
+    await first.command(`CREATE DATABASE IF NOT EXISTS ${database}`);
+  } finally {
+    await first.close();
+  }
+  // A table of an earlier version: all of it is in the log, and `recover` copies it again.
+  const [old] = await query<{ n: number }>(
+    `SELECT count() AS n FROM system.columns WHERE database = {database:String} AND table = 'event'`,
+    { database },
+  );
+  if (old!.n > 0 && old!.n !== EVENT_COLUMNS.length) await command('DROP TABLE event SYNC');
+  for (const statement of CREATE_TABLES) await command(statement);
 }
 
 function checkedName(name: string): string {

@@ -1,10 +1,12 @@
+import { EVENT } from '../../domain/records.ts';
 import {
   type EventOfLog,
+  eventToMove,
   eventToPerson,
   eventToRows,
   type WarehouseRow,
 } from '../../domain/warehouse-rows.ts';
-import type { Warehouse } from './client.ts';
+import type { RemovedEvents, Warehouse } from './client.ts';
 
 /** Rows of one insert: a few megabytes, and one part of the table. */
 const ROWS_PER_INSERT = 50_000;
@@ -31,10 +33,36 @@ export async function projectEvents(
     rows = [];
   };
   for (const event of events) {
-    // People's traits stand in their own table.
-    if (eventToPerson(event)) continue;
+    // People's traits stand in their own table; who is who comes below.
+    if (eventToPerson(event) || isIdentity(event) || event.type === EVENT.eventsSuperseded)
+      continue;
     rows.push(...eventToRows(event));
     if (rows.length >= ROWS_PER_INSERT) await flush();
   }
   await flush();
+  await projectIdentities(warehouse, events);
+  // Events that a corrected import replaces; gone twice is gone.
+  for (const { type, properties } of events) {
+    if (type !== EVENT.eventsSuperseded) continue;
+    await warehouse.removeEvents(properties as unknown as RemovedEvents);
+  }
+}
+
+const isIdentity = ({ type }: EventOfLog): boolean =>
+  type === EVENT.eventsMoved || type === EVENT.personMerged;
+
+/**
+ * Moves of events to another person, after the rows of their batch are in: each names the very events that it moves and
+ * whose they were, so that done again it changes nothing.
+ */
+async function projectIdentities(
+  warehouse: Warehouse,
+  events: readonly EventOfLog[],
+): Promise<void> {
+  for (const event of events) {
+    if (!isIdentity(event)) continue;
+    const move = eventToMove(event);
+    if (move) await warehouse.moveEvents(move);
+    else await warehouse.dropPeople([event.properties.from as number], event.id);
+  }
 }
