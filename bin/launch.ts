@@ -3,20 +3,24 @@ import type { Client } from '@temporalio/client';
 import { freezeCampaign } from '../domain/campaign-freeze.ts';
 import type { Campaign } from '../domain/campaign.ts';
 import { KairosError } from '../domain/errors.ts';
-import { formatProblem } from '../domain/problem.ts';
+import { formatProblem, type LocatedProblem } from '../domain/problem.ts';
+import { resolveSegment } from '../domain/segment-references.ts';
+import type { Segment } from '../domain/segment.ts';
 import type { Mode } from '../domain/ledger.ts';
+import { nextRunId } from '../domain/mode.ts';
 import { writeAudit } from '../store/audit.ts';
-import { type CampaignRow, campaignById, registerCampaign } from '../store/campaigns.ts';
+import { type CampaignRow, campaignById, registerCampaign, runsOf } from '../store/campaigns.ts';
 import { shopNowMs } from '../store/clock.ts';
 import type { Db } from '../store/postgres.ts';
 import { awaitProjected } from '../store/projector.ts';
+import { savedSegments, shopTimeZone } from '../store/segments.ts';
 import type { Warehouse } from '../store/warehouse/client.ts';
 import { explainSegment, previewSegment } from '../store/warehouse/segment-sql.ts';
 import type { FrozenTemplate } from '../templates/render.ts';
 import { type CheckedCampaign, checkCampaignFile } from './campaign-check.ts';
 import { readShop } from './catalogue.ts';
 import type { Config } from './config.ts';
-import { assertRelaySafe } from './mail.ts';
+import { assertRelaySafe, assertRelayFits } from './mail.ts';
 import { startCampaign } from './temporal.ts';
 
 export interface LaunchClients {
@@ -52,12 +56,41 @@ export async function checkedFile(
   templatesFolder?: string,
 ): Promise<CheckedCampaign> {
   const shop = await readShop(db);
-  return fine(
+  const checked = fine(
     await checkCampaignFile(path, {
       shop: { url: shop.url },
       ...(templatesFolder ? { templatesFolder } : {}),
     }),
   );
+  return withSegments(checked, await savedSegments(db));
+}
+
+/** The audience with the segments that it speaks of as they are now: what runs is what was approved. */
+function withSegments(
+  checked: CheckedCampaign,
+  saved: ReadonlyMap<string, Segment>,
+): CheckedCampaign {
+  const definition = checked.loaded.definition!;
+  const { segment, exclude } = definition.audience;
+  const problems: LocatedProblem[] = [];
+  const resolve = (part: Segment, pointer: string): Segment => {
+    const resolved = resolveSegment(part, saved);
+    for (const problem of resolved.problems) {
+      problems.push(checked.loaded.problem(`${pointer}${problem.pointer}`, problem.message));
+    }
+    return resolved.segment ?? part;
+  };
+  const audience = {
+    ...definition.audience,
+    segment: resolve(segment, '/audience/segment'),
+    ...(exclude
+      ? { exclude: exclude.map((part, index) => resolve(part, `/audience/exclude/${index}`)) }
+      : {}),
+  };
+  if (problems.length > 0) {
+    throw new KairosError('CAMPAIGN_INVALID', problems.map(formatProblem).join('\n'));
+  }
+  return { ...checked, loaded: { ...checked.loaded, definition: { ...definition, audience } } };
 }
 
 function fine(checked: CheckedCampaign): CheckedCampaign {
@@ -97,6 +130,7 @@ export async function propose(
     segment,
     {
       nowMs,
+      timeZone: await shopTimeZone(db),
       ...(exclude ? { excluded: exclude } : {}),
       ...(score ? { score } : {}),
       ...(limit === undefined ? {} : { limit, salt: frozen.campaign.id }),
@@ -105,7 +139,9 @@ export async function propose(
   );
   const members = [];
   for (const member of preview.sample) {
-    const why = await explainSegment(warehouse, segment, member.personId, nowMs);
+    const why = await explainSegment(warehouse, segment, member.personId, nowMs, {
+      timeZone: await shopTimeZone(db),
+    });
     members.push({ ...member, reason: reasonOf(why) });
   }
   return { ...frozen, expected: preview.count, members };
@@ -131,14 +167,19 @@ export async function launch(
   proposal: Proposal,
   options: { by: string; mode?: Mode; expected?: number },
 ): Promise<{ row: CampaignRow; run: 'started' | 'running' | 'finished' }> {
-  assertRelaySafe(clients.config);
+  const mode = options.mode ?? 'live';
+  assertRelayFits(clients.config, mode);
+  if (mode !== 'simulated') assertRelaySafe(clients.config);
+  const runs = await runsOf(clients.db, proposal.campaign.id);
   const row = await registerCampaign(clients.db, {
     campaign: proposal.campaign,
     links: proposal.links,
     templates: proposal.templates,
     usesProducts: proposal.usesProducts,
-    mode: options.mode ?? 'live',
-    salt: randomBytes(16).toString('hex'),
+    mode,
+    runId: nextRunId(proposal.campaign, mode, runs),
+    // The same draws in every mode, so that what was rehearsed is what runs.
+    salt: runs[0]?.salt ?? randomBytes(16).toString('hex'),
     expectedCount: options.expected ?? proposal.expected,
   });
   const run = await startCampaign(clients.temporal, row);
@@ -149,7 +190,7 @@ export async function launch(
       {
         action: 'launch asked',
         subject: `campaign/${row.id}`,
-        detail: { hash: row.hash, expected: row.expectedCount },
+        detail: { hash: row.hash, mode, expected: row.expectedCount },
       },
     );
   }

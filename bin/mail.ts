@@ -1,6 +1,7 @@
 import { PipelinedTransport } from '../delivery/smtp/pipelined-transport.ts';
 import type { MailTransport, SmtpOptions } from '../delivery/smtp/transport.ts';
 import { KairosError } from '../domain/errors.ts';
+import type { Mode } from '../domain/ledger.ts';
 import type { Config } from './config.ts';
 
 /** What `smtp://user:password@host:587?security=starttls&sessions=8` says. */
@@ -62,4 +63,13 @@ export function assertRelaySafe(config: Config): void {
       'It is not known that the relay signs DKIM over List-Unsubscribe and List-Unsubscribe-Post, without which Gmail and Yahoo refuse bulk mail: check it with "kairos doctor --mail-to you@…", then set KAIROS_RELAY_SIGNS_DKIM=true.',
     );
   }
+}
+
+/** A rehearsal's mails never leave this machine: the launch asks, and the sender asks again before it sends any. */
+export function assertRelayFits(config: Pick<Config, 'smtp'>, mode: Mode): void {
+  if (mode !== 'rehearsal' || isLoopback(new URL(config.smtp.url.reveal()).hostname)) return;
+  throw new KairosError(
+    'RELAY_UNSAFE',
+    'A rehearsal is handed to the dev inbox or another relay on this machine only, and SMTP_URL names another host: unset SMTP_URL, or launch with --mode simulated, which sends nothing.',
+  );
 }

@@ -8,7 +8,7 @@ import { connectPostgres, isTransient } from '../store/postgres.ts';
 import { openCatalogue, readShop } from './catalogue.ts';
 import { loadLanes } from './lanes.ts';
 import { linkKeys } from './link-keys.ts';
-import { openTransport } from './mail.ts';
+import { assertRelayFits, openTransport } from './mail.ts';
 import { runProcess } from './process.ts';
 
 /** Failures of the queue in a row after which the process starts anew: its tables may have to be made again. */
@@ -29,7 +29,9 @@ await runProcess('sender', async (config) => {
       prepare: async (no) => {
         // The shop may have been loaded after this process started.
         await catalogue.refresh();
-        return prepareCampaign(await campaignByNo(db, no), {
+        const row = await campaignByNo(db, no);
+        assertRelayFits(config, row.mode);
+        return prepareCampaign(row, {
           shop: await readShop(db),
           publicUrl: config.publicUrl,
           linkKey: linkKeys(config)[0]!,

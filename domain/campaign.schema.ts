@@ -70,6 +70,9 @@ const offer = said(
     )
       .describe('What the customer types at the till.')
       .exactOptional(),
+    cost: said(z.number().min(0).max(1e6), 'an amount from 0 to 1,000,000')
+      .describe('What it costs the shop when it is taken; counts in the budget for each message.')
+      .exactOptional(),
   }),
   'an offer with id and label',
 ).describe('What this variant offers; its fields are the template’s offer.');
@@ -197,11 +200,22 @@ const quietHours = said(
 );
 
 const budget = said(
-  z.strictObject({
-    total: said(z.number().positive(), 'an amount above 0'),
-    perMessage: said(z.number().min(0), 'an amount of 0 or more'),
-  }),
-  'a budget with total and perMessage',
+  z
+    .strictObject({
+      total: said(z.number().positive().max(1e9), 'an amount above 0 and at most 1,000,000,000')
+        .describe('The most that all messages may cost, in the shop’s currency.')
+        .exactOptional(),
+      perMessage: said(z.number().min(0).max(1e6), 'an amount from 0 to 1,000,000')
+        .describe('What sending one message costs; 0 by default.')
+        .exactOptional(),
+      sends: whole(1, 'a whole number of messages, 1 or more')
+        .describe('The most messages that may be planned.')
+        .exactOptional(),
+    })
+    .refine(({ total, sends }) => total !== undefined || sends !== undefined, {
+      error: 'limits nothing; expected total, sends or both.',
+    }),
+  'a budget such as {total: 500, perMessage: 0.01} or {sends: 10000}',
 );
 
 const pilot = said(
@@ -260,7 +274,9 @@ export const campaignSchema = said(
       approval: said(z.boolean(), 'true or false')
         .describe('A person must approve before anything is planned.')
         .exactOptional(),
-      budget: budget.describe('The most that it may cost, in the shop’s currency.').exactOptional(),
+      budget: budget
+        .describe('The most that it may cost or send; people whom it does not reach are skipped.')
+        .exactOptional(),
       ratePerSecond: said(z.number().positive().max(100_000), 'a number above 0')
         .describe('Messages a second over all lanes; unbounded by default.')
         .exactOptional(),
@@ -291,6 +307,17 @@ export const campaignSchema = said(
       )
         .describe('One mail for now.')
         .exactOptional(),
+    })
+    .superRefine((campaign, context) => {
+      const { total, perMessage = 0 } = campaign.budget ?? {};
+      if (total === undefined || perMessage !== 0) return;
+      if (campaign.variants.some(({ offer: given }) => (given?.cost ?? 0) > 0)) return;
+      context.addIssue({
+        code: 'custom',
+        path: ['budget'],
+        message:
+          'has a total, and nothing costs anything; expected perMessage, or an offer with a cost.',
+      });
     })
     .superRefine((campaign, context) => {
       if (!campaign.pilot || campaign.variants.length > 1) return;

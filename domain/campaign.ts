@@ -1,3 +1,4 @@
+import type { BudgetDefinition } from './budget.ts';
 import type { Segment } from './segment.ts';
 
 /**
@@ -21,8 +22,8 @@ export interface CampaignDefinition {
   readonly quietHours?: { readonly from: number; readonly to: number };
   /** A person must approve before anything is planned. */
   readonly approval?: boolean;
-  /** The most that the campaign may cost, and what one message and one taken offer cost. */
-  readonly budget?: { readonly total: number; readonly perMessage: number };
+  /** The most that the campaign may cost or send; people whom it does not reach are skipped. */
+  readonly budget?: BudgetDefinition;
   /** Messages a second over all lanes; none by default. */
   readonly ratePerSecond?: number;
   /** After this span from the launch what is not sent expires, such as `3d`; 7 days by default. */
@@ -56,7 +57,13 @@ export interface VariantDefinition {
   readonly preheader?: string;
   /** Name of a folder or file below `templates/`, without its ending. */
   readonly template: string;
-  readonly offer?: { readonly id: string; readonly label: string; readonly code?: string };
+  readonly offer?: {
+    readonly id: string;
+    readonly label: string;
+    readonly code?: string;
+    /** What it costs the shop when it is taken, in its currency; for the budget, templates don't show it. */
+    readonly cost?: number;
+  };
 }
 
 export type ScheduleDefinition =

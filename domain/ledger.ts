@@ -33,6 +33,7 @@ export const MESSAGE_REASON = {
   erased: 11,
   duplicate: 12,
   notEligible: 13,
+  simulated: 14,
   refused: 20,
   laterBounce: 21,
   pastDeadline: 30,

@@ -1,4 +1,5 @@
 import { KairosError } from '../domain/errors.ts';
+import type { CampaignRow } from './campaigns.ts';
 import { type CopyValue, copyInto } from './copy.ts';
 import { type Db, type Queryable, transaction } from './postgres.ts';
 
@@ -23,7 +24,8 @@ export async function snapshotAudience(
 ): Promise<SnapshotReceipt> {
   return transaction(db, async (tx) => {
     const { rows } = await tx.query<{ id: string; salt: string; taken: boolean }>(
-      'select id, salt, snapshot_at is not null as taken from campaign where no = $1 for update',
+      `select definition ->> 'id' as id, salt, snapshot_at is not null as taken
+       from campaign where no = $1 for update`,
       [campaignNo],
     );
     const campaign = rows[0];
@@ -92,7 +94,7 @@ export interface Member {
 /** The next members of a shard after `afterSeq`, by sequence. */
 export async function readMembers(
   db: Queryable,
-  campaign: { no: number; id: string; salt: string },
+  campaign: Pick<CampaignRow, 'no' | 'definition' | 'salt'>,
   range: { afterSeq: number; lastSeq: number; limit: number; withCaps: boolean },
 ): Promise<Member[]> {
   const caps = `left join lateral (
@@ -113,7 +115,15 @@ export async function readMembers(
      left join suppression b on b.unit = p.unit
      ${range.withCaps ? caps : ''}
      where a.campaign_no = $1 and a.seq > $2 and a.seq <= $3 order by a.seq limit $4`,
-    [campaign.no, range.afterSeq, range.lastSeq, range.limit, campaign.salt, campaign.id],
+    [
+      campaign.no,
+      range.afterSeq,
+      range.lastSeq,
+      range.limit,
+      campaign.salt,
+      // Not the run's own id: a rehearsal draws what its live run draws.
+      campaign.definition.id,
+    ],
   );
   return rows;
 }
@@ -154,9 +164,9 @@ export async function snapshotFacts(
     `select p.address, p.time_zone as "timeZone", p.address is not null as eligible, false as duplicate,
        coalesce(k.granted, false) as consented, b.unit is not null as suppressed, false as erased,
        draw('preview', $2, coalesce(p.unit, p.id::text)) as "variantDraw",
-       (select count(*) from message m where m.person_id = p.id and m.state in (1, 3, 10, 14)
+       (select count(*) from message m where m.person_id = p.id and m.mode = 1 and m.state in (1, 3, 10, 14)
           and coalesce(m.settled_at, shop_now()) > shop_now() - interval '1 day') as "lastDay",
-       (select count(*) from message m where m.person_id = p.id and m.state in (1, 3, 10, 14)
+       (select count(*) from message m where m.person_id = p.id and m.mode = 1 and m.state in (1, 3, 10, 14)
           and coalesce(m.settled_at, shop_now()) > shop_now() - interval '7 days') as "lastWeek"
      from person p left join consent k on k.person_id = p.id and k.channel = 'email'
      left join suppression b on b.unit = p.unit where p.id = $1`,

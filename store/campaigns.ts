@@ -66,6 +66,8 @@ export interface RegisterInput {
   mode: Mode;
   salt: string;
   expectedCount: number | null;
+  /** The run's own id where it is not the campaign's; see `domain/mode.ts`. */
+  runId?: string;
 }
 
 /**
@@ -73,13 +75,14 @@ export interface RegisterInput {
  * there; other content under an id that was launched is refused with `CAMPAIGN_ALREADY_RUN`.
  */
 export async function registerCampaign(db: Db, input: RegisterInput): Promise<CampaignRow> {
+  const runId = input.runId ?? input.campaign.id;
   return transaction(db, async (tx) => {
     await tx.query(
       `insert into campaign (id, definition, hash, mode, links, templates, salt, expected_count, rate_per_second,
          uses_products)
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (id) do nothing`,
       [
-        input.campaign.id,
+        runId,
         JSON.stringify(input.campaign),
         input.campaign.hash,
         MODE[input.mode],
@@ -91,7 +94,7 @@ export async function registerCampaign(db: Db, input: RegisterInput): Promise<Ca
         input.usesProducts,
       ],
     );
-    const row = await campaignById(tx, input.campaign.id);
+    const row = await campaignById(tx, runId);
     if (row.hash !== input.campaign.hash) {
       throw new KairosError(
         'CAMPAIGN_ALREADY_RUN',
@@ -102,6 +105,15 @@ export async function registerCampaign(db: Db, input: RegisterInput): Promise<Ca
     await setRate(tx, row.no, input.campaign.ratePerSecond ?? row.ratePerSecond);
     return row;
   });
+}
+
+/** The runs of a campaign in all modes, the oldest first. */
+export async function runsOf(db: Queryable, campaignId: string): Promise<CampaignRow[]> {
+  const { rows } = await db.query<RawRow>(
+    `select ${COLUMNS} from campaign where definition ->> 'id' = $1 order by no`,
+    [campaignId],
+  );
+  return rows.map(fromRaw);
 }
 
 export async function campaignById(db: Queryable, id: string): Promise<CampaignRow> {

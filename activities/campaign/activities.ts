@@ -46,11 +46,12 @@ function createLaunchActivities(deps: CampaignDeps) {
       const row = await campaignByNo(db, campaignNo);
       return {
         hash: row.hash,
-        approval: row.definition.approval ?? false,
+        approval: (row.definition.approval ?? false) && row.mode !== 'simulated',
         approvedBy: row.approvedBy,
         paused: row.paused,
         stop: row.stop,
-        pilotWait: row.definition.pilot?.wait ?? null,
+        // A simulation has nothing to learn from: everyone gets a variant by its weight.
+        pilotWait: row.mode === 'simulated' ? null : (row.definition.pilot?.wait ?? null),
       };
     },
 

@@ -4,6 +4,7 @@ import { type Decision, planMember } from '../../domain/plan.ts';
 import type { Ticket } from '../../delivery/queue.ts';
 import { type Member, readMembers } from '../../store/audience.ts';
 import { writeAudit } from '../../store/audit.ts';
+import { withinBudget } from '../../store/budget.ts';
 import { type CampaignRow, campaignByNo } from '../../store/campaigns.ts';
 import { shopNowMs } from '../../store/clock.ts';
 import { type Reservation, outstanding, reserveBatch } from '../../store/ledger.ts';
@@ -11,6 +12,7 @@ import { transaction } from '../../store/postgres.ts';
 import { auditContext } from '../context.ts';
 import type { PlanBatchInput } from './activities.ts';
 import type { CampaignDeps } from './deps.ts';
+import { deadlineMs } from './times.ts';
 
 export interface PlanReceipt {
   nextSeq: number;
@@ -52,7 +54,8 @@ async function planBatch(deps: CampaignDeps, input: PlanBatchInput): Promise<Pla
   const nowMs = await shopNowMs(deps.db);
   const reservations = await decideAll(deps, row, mine, nowMs);
   const counts = await transaction(deps.db, async (tx) => {
-    const written = await reserveBatch(tx, row.no, 0, row.mode, reservations);
+    const affordable = await withinBudget(tx, row, 0, reservations);
+    const written = await reserveBatch(tx, row.no, 0, row.mode, asMode(row, affordable));
     if (written.reserved + written.skipped > 0) {
       await writeAudit(tx, auditContext(), {
         action: 'batch planned',
@@ -74,7 +77,7 @@ async function decideAll(
 ): Promise<Reservation[]> {
   const context = {
     nowMs,
-    deadlineMs: row.deadlineAtMs ?? Number.POSITIVE_INFINITY,
+    deadlineMs: deadlineMs(row),
     chosenVariant: row.chosenVariant,
     defaultTimeZone: deps.defaultTimeZone,
   };
@@ -98,6 +101,12 @@ async function decideAll(
         ...(deps.laneOf ? { laneOf: deps.laneOf } : {}),
       }),
     );
+}
+
+/** A simulation plans everybody as its live run would, and ends each message there. */
+function asMode(row: CampaignRow, batch: readonly Reservation[]): readonly Reservation[] {
+  if (row.mode !== 'simulated') return batch;
+  return batch.map((planned) => ({ ...planned, skip: planned.skip ?? 'simulated' }));
 }
 
 /** A stopped campaign plans everyone who is left as skipped, so that its ledger balances. */

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { KairosError } from '../../domain/errors.ts';
+import { MODES } from '../../domain/mode.ts';
 import { campaignById } from '../../store/campaigns.ts';
 import { shopNowMs } from '../../store/clock.ts';
 import { ledgerCounts, skippedByReason, unknownMessages } from '../../store/ledger.ts';
@@ -70,7 +71,7 @@ function addFileCommands(campaign: Command): void {
     .description('state whom it would reach and why, ask, and start it')
     .option('--yes', 'do not ask')
     .option('--expect <count>', 'refuse unless about that many people would be reached', Number)
-    .option('--mode <mode>', 'live or test', 'live')
+    .option('--mode <mode>', MODES.join(', '), 'live')
     .addHelpText('after', example('campaign launch campaigns/win-back.ts --expect 1200'))
     .action((file: string, options: LaunchOptions, command: Command) =>
       withContext(command, (context) => launchFile(context, file, options)),
@@ -106,8 +107,12 @@ async function launchFile(
   file: string,
   options: LaunchOptions,
 ): Promise<void> {
-  if (options.mode !== 'live' && options.mode !== 'test') {
-    throw new KairosError('CAMPAIGN_INVALID', `--mode is ${options.mode}; expected live or test.`);
+  const mode = MODES.find((known) => known === options.mode);
+  if (!mode) {
+    throw new KairosError(
+      'CAMPAIGN_INVALID',
+      `--mode is ${options.mode}; expected one of ${MODES.join(', ')}.`,
+    );
   }
   const proposal = await propose(context, file, 20);
   context.say(
@@ -131,7 +136,7 @@ async function launchFile(
   if (!options.yes && options.expect === undefined && !(await confirmed('Launch it?'))) return;
   const { row, run } = await launch(context, proposal, {
     by: me(),
-    mode: options.mode,
+    mode,
     expected: options.expect ?? proposal.expected,
   });
   context.print({ campaign: row.id, run, expected: row.expectedCount, hash: row.hash }, () =>
