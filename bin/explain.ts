@@ -8,6 +8,7 @@ import { memberOf } from '../store/audience.ts';
 import { campaignById } from '../store/campaigns.ts';
 import { messageOf, reasonName } from '../store/ledger.ts';
 import { modelVersion, scoreOf } from '../store/models.ts';
+import { shopTimeZone } from '../store/segments.ts';
 import { explainSegment } from '../store/warehouse/segment-sql.ts';
 import type { Demo } from './demo/context.ts';
 import { personByExternalId } from './person.ts';
@@ -33,7 +34,9 @@ export async function explain(
   const person = await personByExternalId(db, externalId);
   const member = await memberOf(db, row.no, person.id);
   const atMs = row.snapshotAtMs ?? Date.now();
-  const why = await explainSegment(warehouse, row.definition.audience.segment, person.id, atMs);
+  const why = await explainSegment(warehouse, row.definition.audience.segment, person.id, atMs, {
+    timeZone: await shopTimeZone(db),
+  });
   const scored = await explainScores(
     demo,
     person.id,
@@ -170,7 +173,8 @@ async function reactionsOf(
        when properties ? 'total' then (properties ->> 'total') || ' ' || coalesce(properties ->> 'currency', '')
        when properties ->> 'machine' = 'true' then 'by a machine'
        else properties ->> 'link' end as detail
-     from event where person_id = $1 and at < shop_now() and (
+     from event where person_id = $1 and at < shop_now()
+       and not exists (select from event_superseded s where s.event_id = event.id) and (
        properties ->> 'campaign' = $2
        or (type in ($3, 'Unsubscribed') and at >= to_timestamp($4::double precision / 1000)
          and at < to_timestamp($4::double precision / 1000) + $5 * interval '1 millisecond'))

@@ -104,21 +104,21 @@ export interface EventBuilder<P extends Properties> {
 }
 
 export interface SegmentBuilder<S extends EventSchema> {
-  event<E extends keyof S & string>(name: E): EventBuilder<S[E]>;
+  readonly event: <E extends keyof S & string>(name: E) => EventBuilder<S[E]>;
   /** A step of a sequence. */
-  step<E extends keyof S & string>(
+  readonly step: <E extends keyof S & string>(
     event: E,
     options?: { where?: WhereOf<S[E]>; within?: Span },
-  ): SequenceStep;
+  ) => SequenceStep;
   /** A step of a sequence that must not come. */
-  noStep<E extends keyof S & string>(
+  readonly noStep: <E extends keyof S & string>(
     event: E,
     options?: { where?: WhereOf<S[E]>; within?: Span },
-  ): SequenceStep;
-  sequence(
+  ) => SequenceStep;
+  readonly sequence: (
     steps: readonly [SequenceStep, SequenceStep, ...SequenceStep[]],
     window?: Omit<EventWindow, 'where'>,
-  ): Segment;
+  ) => Segment;
 }
 
 export const all = (...parts: readonly Segment[]): Segment => ({ all: parts });

@@ -44,9 +44,10 @@ export async function saveSegment(
     const saved = await savedSegments(tx);
     const before = saved.get(name);
     saved.set(name, segment);
+    resolvedSegment(segment, saved, name);
+    // Others may speak of it.
     for (const [other, definition] of saved) {
-      const speaks = other === name || referencesOf(definition).length > 0;
-      if (speaks) resolvedSegment(definition, saved, other);
+      if (referencesOf(definition).length > 0) resolvedSegment(definition, saved, other);
     }
     const { rowCount } = await tx.query(
       `insert into segment (name, definition) values ($1, $2)
