@@ -94,6 +94,8 @@ const RESERVED: ReadonlySet<string> = new Set([
   EVENT.eventsMoved,
   EVENT.personMerged,
   EVENT.eventsSuperseded,
+  EVENT.listJoined,
+  EVENT.listLeft,
   EVENT.consentChanged,
   EVENT.unsubscribed,
 ]);
