@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { KairosError } from '../domain/errors.ts';
 import { addCampaignCommands } from './commands/campaign.ts';
+import { addIntakeCommands } from './commands/intake.ts';
 import { addDataCommands } from './commands/data.ts';
 import { addOperatorCommands } from './commands/operator.ts';
 import { addSegmentCommands } from './commands/segment.ts';
@@ -24,6 +25,7 @@ const program = new Command('kairos')
 addDataCommands(program);
 addSegmentCommands(program);
 addCampaignCommands(program);
+addIntakeCommands(program);
 addOperatorCommands(program);
 
 try {

@@ -13,6 +13,7 @@ import { BytesInFlight } from './body.ts';
 import { answerIntake, type IntakeCounters, intakeKind } from './intake.ts';
 import { PUBLIC_PAGE_POLICY, askPage, donePage, noticePage } from './pages.ts';
 import type { ReactionLog } from './reaction-log.ts';
+import { answerSnippet } from './snippet.ts';
 import { LookupTimeout, Targets } from './targets.ts';
 import { type Words, wordsFor } from './words.ts';
 import { WriteKeys } from './write-keys.ts';
@@ -75,6 +76,7 @@ export function createPublicApp(deps: PublicDeps): Hono {
   });
   app.notFound((context) => gone(wordsFor(context.req.header('accept-language'))));
   app.get('/robots.txt', (context) => context.text('User-agent: *\nDisallow: /\n'));
+  app.get('/k.js', (context) => answerSnippet(context.req.header('if-none-match')));
   addTracking(app, deps, targets);
   addUnsubscribe(app, deps, targets);
   return app;
