@@ -38,9 +38,11 @@ export interface CampaignReport {
   readonly persons: ByArm;
   /** People who reached the goal at least once. */
   readonly converted: ByArm;
-  /** Goal events and their value, up to `measuredAt`. */
+  /** Goal events and their value, up to `measuredAt`; of orders what was refunded in that time is taken off. */
   readonly orders: ByArm;
   readonly revenue: ByArm;
+  /** What was taken off the revenue of orders. */
+  readonly refunded: ByArm;
   /** Share of an arm's people who reached the goal; null for an arm without people. */
   readonly conversionRate: { readonly treated: number | null; readonly holdout: number | null };
   /** What the campaign caused, with its 95 % interval; null with a `reason`. */
@@ -97,6 +99,7 @@ export interface GoalsOfPerson {
     readonly day: number;
     readonly count: number;
     readonly value: number;
+    readonly refunded?: number;
   }[];
 }
 
@@ -173,6 +176,7 @@ export function composeReport(input: ReportInput): CampaignReport {
     converted: { treated: treated.sums.converted, holdout: holdout.sums.converted },
     orders: { treated: treated.orders, holdout: holdout.orders },
     revenue: { treated: cents(treated.sums.value), holdout: cents(holdout.sums.value) },
+    refunded: { treated: cents(treated.refunded), holdout: cents(holdout.refunded) },
     conversionRate: { treated: rate(treated.sums), holdout: rate(holdout.sums) },
     incrementalRevenue: canMeasure ? rounded(effect.incrementalValue) : null,
     incrementalConversions: canMeasure ? rounded(effect.incrementalConversions) : null,
@@ -192,21 +196,28 @@ export function composeReport(input: ReportInput): CampaignReport {
 const HISTORY =
   'This shop is a record of the past: its people never saw these mails, so nothing they bought was caused by them.';
 
-function armSums(input: ReportInput, isHoldout: boolean): { sums: ArmSums; orders: number } {
+function armSums(
+  input: ReportInput,
+  isHoldout: boolean,
+): { sums: ArmSums; orders: number; refunded: number } {
   let converted = 0;
   let value = 0;
   let valueSquared = 0;
   let orders = 0;
+  let refunded = 0;
   for (const goals of input.goals) {
     if (goals.isHoldout !== isHoldout) continue;
     const own = goals.days.reduce((sum, day) => sum + day.value, 0);
-    converted += 1;
+    const reached = goals.days.reduce((sum, day) => sum + day.count, 0);
+    // Somebody may only have had a refund that names no order.
+    if (reached > 0) converted += 1;
     value += own;
     valueSquared += own * own;
-    orders += goals.days.reduce((sum, day) => sum + day.count, 0);
+    orders += reached;
+    refunded += goals.days.reduce((sum, day) => sum + (day.refunded ?? 0), 0);
   }
   const persons = isHoldout ? input.persons.holdout : input.persons.treated;
-  return { sums: { persons, converted, value, valueSquared }, orders };
+  return { sums: { persons, converted, value, valueSquared }, orders, refunded };
 }
 
 function peopleOf(

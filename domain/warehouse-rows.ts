@@ -1,3 +1,4 @@
+import { isUnreal } from './mode.ts';
 import { EVENT, type TraitValue } from './records.ts';
 
 /**
@@ -79,7 +80,7 @@ export function eventToRows(event: EventOfLog): WarehouseRow[] {
   const whole: WarehouseRow = {
     eventId: event.id,
     line: 0,
-    type: event.type,
+    type: warehouseType(event.type, textOf(properties.campaign)),
     // A list's name stands where the table's order finds it fast.
     category: textOf(isListEvent(event.type) ? properties.list : properties.category),
     atMs: Math.floor(event.atMs),
@@ -97,6 +98,22 @@ export function eventToRows(event: EventOfLog): WarehouseRow[] {
     whole,
     ...lines.map((line, index) => ({ ...whole, ...line, line: index + 1, rating: 0 })),
   ];
+}
+
+/** What mails of ours lead to. */
+const ABOUT_MAIL: ReadonlySet<string> = new Set([
+  EVENT.emailDelivered,
+  EVENT.emailBounced,
+  EVENT.emailOpened,
+  EVENT.emailClicked,
+  EVENT.emailComplained,
+  EVENT.unsubscribed,
+]);
+const REHEARSED = ' (rehearsed)';
+
+/** What a rehearsal led to stands under names of its own, so that no segment, feature or other report counts it. */
+export function warehouseType(type: string, campaign: string): string {
+  return ABOUT_MAIL.has(type) && isUnreal(campaign) ? type + REHEARSED : type;
 }
 
 export function isListEvent(type: string): boolean {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EVENT } from '../domain/records.ts';
 import { backoffMs } from '../domain/retry.ts';
 import { type LogPosition, type LoggedEvent, readLog } from './events.ts';
+import { eachOrderOnce } from './order-key.ts';
 import type { Db, Queryable } from './postgres.ts';
 
 /** Where the projector writes to. The same token means the same rows: the second time they must change nothing. */
@@ -48,7 +49,8 @@ export async function projectStep(db: Db, sink: ProjectionSink, step = STEP): Pr
       last.id,
     ]);
   }
-  await sink(events.flatMap(expandSettled), `log-${at.xid}-${at.id}-${last.xid}-${last.id}`);
+  const told = await eachOrderOnce(db, events);
+  await sink(told.flatMap(expandSettled), `log-${at.xid}-${at.id}-${last.xid}-${last.id}`);
   await db.query(
     `update projector set xid = $2::text::xid8, id = $3, next_xid = null, next_id = null,
        projected = projected + $4, updated_at = clock_timestamp() where name = $1`,
