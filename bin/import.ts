@@ -1,4 +1,7 @@
+import { basename } from 'node:path';
 import { KairosError } from '../domain/errors.ts';
+import { guessMapping } from '../store/import/guess.ts';
+import { guessYaml } from '../store/import/guess-yaml.ts';
 import { IMPORT_KINDS, type ImportKind } from '../store/import/mapping.ts';
 import { importFiles, type ImportRequest } from '../store/import/pipeline.ts';
 import type { ImportProgress, ImportReport } from '../store/import/report.ts';
@@ -54,6 +57,34 @@ export async function runImport(args: ImportArgs, io: ImportIo): Promise<number>
   return Object.keys(report.rejected).length > 0 ? IMPORT_EXIT.rejected : IMPORT_EXIT.done;
 }
 
+/**
+ * `kairos import --guess FILE` and `kairos import KIND --guess FILE`: prints a mapping to look at, which `--map` takes as
+ * it is. Exit code 0, or 4 where a field is missing that no column seems to hold.
+ * @throws KairosError IMPORT_INVALID where the file cannot be read
+ */
+export async function runGuess(
+  args: { kind?: string | undefined; files: readonly string[]; json?: boolean | undefined },
+  out: Writer,
+): Promise<number> {
+  const [file, ...others] = args.files;
+  if (file === undefined || others.length > 0) {
+    throw new KairosError('IMPORT_INVALID', '--guess looks at one file; name just one.');
+  }
+  const guess = await guessMapping(file, args.kind === undefined ? undefined : kindOf(args.kind));
+  const yaml = guessYaml(guess, basename(file));
+  out.write(args.json ? `${JSON.stringify({ ...guess, yaml })}\n` : yaml);
+  return guess.missing.length > 0 ? IMPORT_EXIT.rejected : IMPORT_EXIT.done;
+}
+
+function kindOf(text: string): ImportKind {
+  const kind = IMPORT_KINDS.find((name): name is ImportKind => name === text);
+  if (kind) return kind;
+  throw new KairosError(
+    'IMPORT_INVALID',
+    `"${text}" cannot be imported; expected one of ${IMPORT_KINDS.join(', ')}.`,
+  );
+}
+
 /** The import itself, for callers that print in their own way. */
 export async function importReport(
   args: ImportArgs,
@@ -83,13 +114,7 @@ function requestOf(
   mapping: MappingFile | undefined,
   spillFolder: string | undefined,
 ): ImportRequest {
-  const kind = IMPORT_KINDS.find((name): name is ImportKind => name === args.kind);
-  if (!kind) {
-    throw new KairosError(
-      'IMPORT_INVALID',
-      `"${args.kind}" cannot be imported; expected one of ${IMPORT_KINDS.join(', ')}.`,
-    );
-  }
+  const kind = kindOf(args.kind);
   if (args.consent !== undefined && kind !== 'customers') {
     throw new KairosError(
       'IMPORT_INVALID',

@@ -30,6 +30,8 @@ export class CsvSplitter {
   readonly #eol: string;
   #rest = '';
   #line = 1;
+  /** Within a line that is too long to be held: all of it is dropped, and told once. */
+  #isSkipping = false;
 
   /** @param eol `\r` for files of old Macs, else `\n`, which `\r\n` ends with */
   constructor(delimiter: string, eol: '\n' | '\r' = '\n', firstLine = 1) {
@@ -48,12 +50,18 @@ export class CsvSplitter {
     const part: CsvPart = { records: [], lines: [], broken: [], quotesMended: 0 };
     const text = this.#rest === '' ? chunk : this.#rest + chunk;
     const eolSign = this.#eol;
-    let at = 0;
-    let quote = nextOf(text, '"', 0);
+    let at = this.#isSkipping ? this.#skip(text) : 0;
+    let quote = nextOf(text, '"', at);
     while (at < text.length) {
       let eol = text.indexOf(eolSign, at);
       if (eol < 0) {
-        if (!atEnd) break;
+        if (!atEnd && text.length - at < RECORD_CHARS_MAX) break;
+        if (!atEnd) {
+          part.broken.push({ line: this.#line, reason: 'line too long', cells: [] });
+          this.#isSkipping = true;
+          at = text.length;
+          break;
+        }
         eol = text.length;
       }
       if (quote < at) quote = nextOf(text, '"', at);
@@ -77,6 +85,15 @@ export class CsvSplitter {
     this.#rest = at === 0 ? text : text.slice(at);
     if (atEnd) this.#rest = '';
     return part;
+  }
+
+  /** Where the line behind the overlong one begins. */
+  #skip(text: string): number {
+    const eol = text.indexOf(this.#eol);
+    if (eol < 0) return text.length;
+    this.#isSkipping = false;
+    this.#line += 1;
+    return eol + 1;
   }
 
   #plain(part: CsvPart, text: string, at: number, eol: number, cells: number | undefined): void {

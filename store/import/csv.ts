@@ -40,10 +40,12 @@ async function openSplit(
   const begin = await beginningOf(path, parts, format);
   const splitter = new CsvSplitter(begin.delimiter, begin.eol, begin.line);
   const splits = splitAll(splitter, begin.first, parts, wanted);
-  const first = await firstSplit(splits);
+  let first = await firstSplit(splits);
   if (!first) throw empty(path);
   const isNamed = format.columns !== undefined;
   const header = headerOf(format.columns ?? takeHeader(first));
+  if (!isNamed) first = { ...first, recoded: first.recoded.map((at) => at - 1) };
+  const begun = first;
   splitter.width = header.length;
   const columns: Column[] = header.map((name) => ({ name, wallClock: true }));
   const batchOf = (split: Split): Batch =>
@@ -57,7 +59,7 @@ async function openSplit(
     indexOf: (name) => uniqueIndex(path, header, name),
     async *batches(indexes, onlyThose = false) {
       if (onlyThose) wanted.cells = Math.max(-1, ...indexes) + 1;
-      yield batchOf(first);
+      yield batchOf(begun);
       for await (const next of splits) yield batchOf(next);
     },
     close: async () => {
@@ -90,6 +92,7 @@ async function beginningOf(
   const head = value.text.slice(0, HEADER_CHARS_MAX);
   refuseForeign(path, Buffer.from(head.slice(0, 4), 'latin1'));
   refuseMarkup(path, head);
+  refuseBinary(path, head.slice(0, 4_096));
   const eol = !head.includes('\n') && head.includes('\r') ? '\r' : '\n';
   let text = value.text;
   let skipped = 0;
@@ -133,6 +136,17 @@ function refuseMarkup(path: string, head: string): void {
   }
 }
 
+/** Some control characters are dirt in a text; many are no text. */
+function refuseBinary(path: string, head: string): void {
+  // eslint-disable-next-line no-control-regex
+  const odd = head.match(/[\u0000-\u0008\u000e-\u001f\u007f\ufffd]/g)?.length ?? 0;
+  if (odd < 4 || odd < head.length / 20) return;
+  throw new KairosError(
+    'IMPORT_INVALID',
+    `${path}: this is no text; expected CSV: if it is UTF-16 or UTF-32 without a mark, say so with format.encoding.`,
+  );
+}
+
 async function* splitAll(
   splitter: CsvSplitter,
   first: TextPart,
@@ -169,7 +183,12 @@ async function firstSplit(splits: AsyncGenerator<Split>): Promise<Split | null> 
   for (;;) {
     const { value, done } = await splits.next();
     if (done) return null;
-    if (value.records.length > 0 || value.broken.length > 0) return value;
+    const blank = value.records.findIndex((record) => !isBlank(record));
+    const lead = blank < 0 ? value.records.length : blank;
+    value.records.splice(0, lead);
+    value.lines.splice(0, lead);
+    const recoded = value.recoded.map((at) => at - lead);
+    if (value.records.length > 0 || value.broken.length > 0) return { ...value, recoded };
   }
 }
 

@@ -1,3 +1,4 @@
+import { KairosError } from '../../domain/errors.ts';
 import { type FileKind, openBytes } from './bytes.ts';
 import { openText, type TextPart } from './text.ts';
 import type { Batch, BrokenRow, Cell, Column, Table, TextFormat } from './table.ts';
@@ -25,6 +26,12 @@ export async function openNdjson(
   const { encoding, parts } = await openText(path, source, format);
   const lines = splitLines(parts);
   const first = await lines.next();
+  const begin = first.done ? undefined : first.value[0]?.text;
+  if (first.done || /^\s*\[\s*(?:[[{]|$)/.test(begin ?? '')) {
+    source.destroy();
+    const what = first.done ? 'the file is empty' : 'this is one JSON array';
+    throw new KairosError('IMPORT_INVALID', `${path}: ${what}; expected one JSON object a line.`);
+  }
   const columns: Column[] = [];
   const paths: string[][] = [];
   const indexOf = (name: string): number => {
@@ -33,7 +40,7 @@ export async function openNdjson(
     paths.push(name.split('.'));
     return columns.push({ name, wallClock: true }) - 1;
   };
-  if (!first.done) for (const name of namesOf(first.value.slice(0, PEEK))) indexOf(name);
+  for (const name of namesOf(first.value.slice(0, PEEK))) indexOf(name);
   const read = (rows: readonly JsonRow[]): Batch => readRows(rows, paths, source.read());
   return {
     format: 'ndjson',
@@ -43,7 +50,7 @@ export async function openNdjson(
     encoding,
     indexOf,
     async *batches() {
-      if (!first.done) yield read(first.value);
+      yield read(first.value);
       for await (const next of lines) yield read(next);
     },
     close: async () => {

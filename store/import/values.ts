@@ -1,9 +1,9 @@
 /** Reads numbers, yes or no, and countries as shops write them. */
 
-const PLAIN = /^[+-]?\d+(?:\.\d+)?$/;
+const PLAIN = /^[+-]?(?:\d+(?:\.\d+)?|\.\d+)$/;
 const GROUPED_POINT = /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
 const EXPONENT = /^[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,3}$/;
-const COMMA = /^[+-]?\d+(?:,\d+)?$/;
+const COMMA = /^[+-]?(?:\d+(?:,\d+)?|,\d+)$/;
 const GROUPED_COMMA = /^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?$/;
 /** Currency signs and codes, and blanks, around a number. */
 const AROUND = /^[\p{Sc}\s]+|[\p{Sc}\s]+$|^[A-Z]{3}\s|\s[A-Z]{3}$/gu;
@@ -91,17 +91,17 @@ function countryNames(): Map<string, string> {
 }
 
 // eslint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ud800-\udfff]/;
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 // eslint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
 
 /** Control characters, or halves of a character. */
 export function hasControls(text: string): boolean {
-  return CONTROL.test(text);
+  return CONTROL.test(text) || !text.isWellFormed();
 }
 
 /** Without control characters and broken Unicode, which PostgreSQL's jsonb refuses, and without blanks around. */
 export function cleanText(text: string): string {
   const trimmed = text.trim();
-  return CONTROL.test(trimmed) ? trimmed.replaceAll(CONTROLS, '').toWellFormed() : trimmed;
+  return hasControls(trimmed) ? trimmed.replaceAll(CONTROLS, '').toWellFormed() : trimmed;
 }

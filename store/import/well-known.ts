@@ -140,11 +140,12 @@ function demand(
     missing.push('price');
   }
   if (missing.length === 0) return;
-  const names = table.columns.map(({ name }) => name).join(', ');
+  const all = table.columns.map(({ name }) => (name.length > 40 ? `${name.slice(0, 39)}…` : name));
+  const names = `${all.slice(0, 30).join(', ')}${all.length > 30 ? ', …' : ''}`;
   const flag = missing.includes('currency') ? ' (--currency gives the currency)' : '';
   throw new KairosError(
     'IMPORT_INVALID',
-    `${path}: no column is known to be ${missing.join(' or ')} of ${kind}${flag}; its columns are ${names}. Say which with --map.`,
+    `${path}: no column is known to be ${missing.join(' or ')} of ${kind}${flag}; its columns are ${names}. Say which with --map, and see --guess.`,
     { missing },
   );
 }
