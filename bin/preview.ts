@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises';
+import { BUDGET_UNITS, type BudgetReport, budgetReport, messageCost } from '../domain/budget.ts';
 import type { Campaign } from '../domain/campaign.ts';
 import { type Decision, planMember } from '../domain/plan.ts';
 import { snapshotFacts } from '../store/audience.ts';
+import { budgetOf } from '../store/budget.ts';
+import { runsOf } from '../store/campaigns.ts';
 import { shopNowMs } from '../store/clock.ts';
 import type { Person } from '../store/people.ts';
 import { shopTimeZone } from '../store/segments.ts';
@@ -13,6 +16,7 @@ import { audienceQuery } from './campaign-deps.ts';
 import type { CheckedCampaign } from './campaign-check.ts';
 import { openCatalogue, readShop } from './catalogue.ts';
 import type { Demo } from './demo/context.ts';
+import { budgetText } from './demo/print.ts';
 import { explanationLines } from './explain.ts';
 import { checkedFile, freeze } from './launch.ts';
 import { linkKeys } from './link-keys.ts';
@@ -53,6 +57,7 @@ export async function preview(
   const mail = await renderFor(demo, frozen, person, { variant, products, nowMs });
   if (htmlPath) await writeFile(htmlPath, mail.html || '');
   const variantId = campaign.variants[variant]!.id;
+  const budget = await budgetNow(db, campaign, variant);
   return {
     data: {
       campaign: campaign.id,
@@ -61,6 +66,7 @@ export async function preview(
       why,
       decision,
       variant: variantId,
+      budget,
       products,
       subject: mail.subject,
       text: mail.text,
@@ -69,6 +75,7 @@ export async function preview(
       `${campaign.name}, for ${person.externalId}: ${inAudience ? 'in the audience' : 'NOT in the audience'}`,
       ...explanationLines(why, '  '),
       decisionLine(decision, variantId),
+      ...budgetLines(budget, (await readShop(db)).currency),
       '',
       `Subject: ${mail.subject}`,
       '',
@@ -83,6 +90,29 @@ function decisionLine(decision: Decision, variantId: string): string {
   if (decision.kind === 'skip') return `Would not be sent: ${decision.reason}.`;
   const at = new Date(decision.dueMs).toISOString();
   return `Would be sent at ${at}, variant ${variantId} (probability ${decision.variantP.toFixed(2)}), unless the draw holds them out.`;
+}
+
+interface BudgetNow extends BudgetReport {
+  /** What this very message costs at most. */
+  message: number;
+}
+
+/** The budget with what the live run of this campaign has committed of it; all of it where it was not launched yet. */
+async function budgetNow(
+  db: Demo['db'],
+  campaign: Campaign,
+  variant: number,
+): Promise<BudgetNow | null> {
+  const live = (await runsOf(db, campaign.id)).find(({ mode }) => mode === 'live');
+  const budget = live
+    ? await budgetOf(db, { no: live.no, definition: campaign })
+    : budgetReport(campaign, { byVariant: [], skipped: 0 });
+  return budget && { ...budget, message: messageCost(campaign, variant) / BUDGET_UNITS };
+}
+
+function budgetLines(budget: BudgetNow | null, currency: string | null): string[] {
+  if (!budget) return [];
+  return [`Costs ${budget.message} at most; budget: ${budgetText(budget, currency)}.`];
 }
 
 async function isMember(

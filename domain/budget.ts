@@ -108,3 +108,17 @@ export function budgetReport(campaign: Costing, counts: BudgetCounts): BudgetRep
     skipped: counts.skipped,
   };
 }
+
+/** How many of `people` the budget reaches at most, by the mean cost of a message over the variants' weights. */
+export function budgetReach(campaign: Costing, people: number): number | null {
+  const limits = budgetLimits(campaign);
+  if (!limits) return null;
+  const weights = campaign.variants.map(({ weight }) => weight ?? 1);
+  const all = weights.reduce((sum, weight) => sum + weight, 0);
+  const mean = weights.reduce(
+    (sum, weight, at) => sum + (weight / all) * messageCost(campaign, at),
+    0,
+  );
+  const affordable = limits.units === null || mean === 0 ? Infinity : limits.units / mean;
+  return Math.floor(Math.min(people, affordable, limits.sends ?? Infinity));
+}

@@ -1,7 +1,10 @@
+import type { BudgetReport } from './budget.ts';
 import { MS_PER_DAY } from './clock.ts';
 import type { LedgerCounts, Mode } from './ledger.ts';
 import { isBalanced } from './ledger.ts';
 import { type ArmSums, type Interval, effectOf } from './measure.ts';
+import { reachesPeople } from './mode.ts';
+import type { Waiting } from './waiting.ts';
 
 /** What a campaign earned, as the report page, the command line and the API show it. Money is in the shop's currency. */
 export interface CampaignReport {
@@ -26,6 +29,10 @@ export interface CampaignReport {
   readonly unknown: number;
   /** Planned or under way, so not in any closing state yet. */
   readonly open: number;
+  /** How many of them wait, by reason. */
+  readonly waiting: Waiting;
+  /** Null where the campaign has none. */
+  readonly budget: BudgetReport | null;
   readonly isBalanced: boolean;
   /** Mailboxes that got more than one mail of this campaign; 0 by the ledger's key, counted all the same. */
   readonly duplicates: number;
@@ -124,6 +131,8 @@ export interface ReportInput {
   readonly counts: LedgerCounts;
   readonly isClosed: boolean;
   readonly skippedByReason: Readonly<Record<string, number>>;
+  readonly waiting?: Waiting;
+  readonly budget?: BudgetReport | null;
   readonly duplicates: number;
   readonly persons: ByArm;
   readonly goals: readonly GoalsOfPerson[];
@@ -144,10 +153,11 @@ export function composeReport(input: ReportInput): CampaignReport {
   const treated = armSums(input, false);
   const holdout = armSums(input, true);
   const effect = effectOf(treated.sums, holdout.sums);
-  const isHistory = input.reactionsPossible === 'none';
-  const canMeasure = !isHistory && effect.incrementalValue !== null;
-  const isFinal = input.isClosed && input.windowEndMs !== null && input.nowMs >= input.windowEndMs;
-  const noEffect = isHistory ? HISTORY : (effect.caveats[0] ?? null);
+  const nothing = nothingToMeasure(input);
+  const canMeasure = nothing === null && effect.incrementalValue !== null;
+  const isOver = !reachesPeople(input.mode) || input.nowMs >= (input.windowEndMs ?? Infinity);
+  const isFinal = input.isClosed && input.windowEndMs !== null && isOver;
+  const noEffect = nothing ?? effect.caveats[0] ?? null;
   return {
     campaign: input.campaign,
     name: input.name,
@@ -166,6 +176,8 @@ export function composeReport(input: ReportInput): CampaignReport {
     expired: counts.expired,
     unknown: counts.unknown,
     open: counts.planned + counts.reserved + counts.leased + counts.handed,
+    waiting: input.waiting ?? {},
+    budget: input.budget ?? null,
     isBalanced: isBalanced(counts),
     duplicates: input.duplicates,
     opens: peopleOf(input.reactions, 'open'),
@@ -195,6 +207,15 @@ export function composeReport(input: ReportInput): CampaignReport {
 
 const HISTORY =
   'This shop is a record of the past: its people never saw these mails, so nothing they bought was caused by them.';
+
+const UNREAL =
+  'Nobody got a mail of this run, so nothing that was bought was caused by it. Launch the campaign live to measure it.';
+
+/** Why there can be no effect; null where there can. */
+function nothingToMeasure({ reactionsPossible, mode }: ReportInput): string | null {
+  if (reactionsPossible === 'none') return HISTORY;
+  return reachesPeople(mode) ? null : UNREAL;
+}
 
 function armSums(
   input: ReportInput,

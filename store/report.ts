@@ -10,6 +10,8 @@ import {
 } from '../domain/report.ts';
 import type { CampaignRow } from './campaigns.ts';
 import { ledgerCounts, skippedByReason, unknownMessages } from './ledger.ts';
+import { budgetOf } from './budget.ts';
+import { waitingOf } from './waiting.ts';
 import type { Queryable } from './postgres.ts';
 import type { GoalRow, ReactionRow, ReportSource } from './report-source.ts';
 
@@ -41,7 +43,9 @@ export async function buildReport(
     unknownMessages(db, row.no),
     ledgerFacts(db, row),
   ]);
-  const [goals, reactions] = await Promise.all([
+  const [waiting, budget, goals, reactions] = await Promise.all([
+    waitingOf(db, row, counts),
+    budgetOf(db, row),
     goalsOf(db, source, row, options.nowMs, windowEndMs),
     reactionsOf(db, source, row),
   ]);
@@ -56,6 +60,8 @@ export async function buildReport(
     isClosed: row.closedAtMs !== null,
     counts,
     skippedByReason: skipped,
+    waiting,
+    budget,
     unknownMessages: unknown.map(({ personId, handedAt }) => ({
       personId,
       handedAtMs: handedAt.getTime(),

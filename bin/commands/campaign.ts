@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
+import { budgetReach } from '../../domain/budget.ts';
 import { KairosError } from '../../domain/errors.ts';
 import { MODES } from '../../domain/mode.ts';
 import { campaignById } from '../../store/campaigns.ts';
@@ -121,6 +122,12 @@ async function launchFile(
   for (const { externalId, score, reason } of proposal.members) {
     context.say(
       `  ${externalId}${score === null ? '' : ` (score ${score.toFixed(3)})`}: ${reason}`,
+    );
+  }
+  const reach = budgetReach(proposal.campaign, proposal.expected);
+  if (reach !== null && reach < proposal.expected) {
+    context.say(
+      `Its budget reaches about ${reach.toLocaleString('en-US')} of them; the rest are skipped.`,
     );
   }
   const tolerance = proposal.campaign.driftTolerance;
@@ -246,7 +253,9 @@ async function report(context: CommandContext, id: string): Promise<void> {
     reactions: await reactionsOf(context.db),
   });
   if (context.json) {
-    process.stdout.write(`${JSON.stringify(summaryOf(built, 0))}\n`);
+    const { mode, open, waiting, budget, refunded } = built;
+    const more = { mode, stage: row.stage, open, waiting, budget, refunded };
+    process.stdout.write(`${JSON.stringify({ ...summaryOf(built, 0), ...more })}\n`);
     return;
   }
   printReport({ config: context.config, say: (text) => process.stdout.write(`${text}\n`) }, built);

@@ -1,3 +1,4 @@
+import type { BudgetReport } from '../../domain/budget.ts';
 import type { Interval } from '../../domain/measure.ts';
 import type { CampaignReport } from '../../domain/report.ts';
 import { loginLink } from '../../server/admin/session.ts';
@@ -22,6 +23,12 @@ export function printReport(
     'Skipped',
     `${count(report.skipped.total)}${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}`,
   );
+  // A report that an older version stored lacks these.
+  const known: Partial<CampaignReport> = report;
+  const { waiting = {}, budget = null, refunded = { treated: 0, holdout: 0 } } = known;
+  const waits = Object.entries(waiting).map(([reason, n]) => `${reason} ${count(n)}`);
+  if (waits.length > 0) line('Waiting', `${count(report.open)} (${waits.join(', ')})`);
+  if (budget) line('Budget', budgetText(budget, report.currency));
   line('Bounced', count(report.bounced));
   line('Expired, unknown', `${count(report.expired)}, ${count(report.unknown)}`);
   line('Opened, clicked', `${count(report.opens.human)}, ${count(report.clicks.human)} people`);
@@ -29,6 +36,13 @@ export function printReport(
     'Orders',
     `${count(report.orders.treated)} mailed, ${count(report.orders.holdout)} held out`,
   );
+  const { treated, holdout } = refunded;
+  if (treated + holdout > 0) {
+    line(
+      'Refunded',
+      `${money(treated, report.currency)} mailed, ${money(holdout, report.currency)} held out; revenue is less that`,
+    );
+  }
   line('Incremental revenue', intervalText(report.incrementalRevenue, report));
   for (const caveat of report.caveats) line('', caveat);
   line(
@@ -50,6 +64,23 @@ export function printReport(
     );
   }
   line('Why this mail?', `npm run kairos -- explain ${report.campaign} <customer>`);
+}
+
+/** How a budget stands, in one line. */
+export function budgetText(budget: BudgetReport, currency: string | null): string {
+  const { total, sends, spent, reserved, left, messages, skipped } = budget;
+  const parts = [
+    ...(total === null
+      ? []
+      : [
+          `${money(spent, null)} of ${money(total, currency)} spent`,
+          ...(reserved > 0 ? [`${money(reserved, null)} planned`] : []),
+          `${money(left ?? 0, null)} left`,
+        ]),
+    ...(sends === null ? [] : [`${count(messages)} of ${count(sends)} messages`]),
+    ...(skipped > 0 ? [`${count(skipped)} people not reached`] : []),
+  ];
+  return parts.join(', ');
 }
 
 function intervalText(interval: Interval | null, report: CampaignReport): string {

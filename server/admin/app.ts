@@ -114,7 +114,8 @@ function addReports(app: Hono, deps: AdminDeps, readers: Guard): void {
 /** The report that the campaign closed with; null while there is none, or where it was made by an older version. */
 function stored(row: CampaignRow): CampaignReport | null {
   const report = row.report as Partial<CampaignReport> | null;
-  const isReport = typeof report === 'object' && report !== null && Array.isArray(report.daily);
+  const isReport =
+    typeof report === 'object' && report !== null && Array.isArray(report.daily) && report.waiting;
   return isReport && report.isFinal ? (report as CampaignReport) : null;
 }
 

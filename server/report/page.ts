@@ -4,7 +4,14 @@ import { Html, html } from '../html.ts';
 import { funnel, intervalChart, perHeadChart } from './charts.ts';
 import { type Format, formatFor, holdsZero } from './format.ts';
 import { REPORT_CSS } from './style.ts';
-import { balanceSection, skippedSection, unknownSection, variantsSection } from './tables.ts';
+import {
+  balanceSection,
+  budgetSection,
+  skippedSection,
+  unknownSection,
+  variantsSection,
+  waitingSection,
+} from './tables.ts';
 
 export interface ReportLink {
   label: string;
@@ -38,13 +45,14 @@ export function reportPage(report: CampaignReport, links: readonly ReportLink[] 
             ${funnel(report, format)}
           </section>
           ${perHead(report, format)} ${variantsSection(report, format)}
-          ${balanceSection(report, format)}
+          ${balanceSection(report, format)} ${waitingSection(report, format)}
+          ${budgetSection(report, format)}
           <div class="two">${skippedSection(report, format)}${unknownSection(report, format)}</div>
           ${caveats(report)}
           <footer>
             Measured on ${format.moment(report.measuredAt)} of the shop’s time, by intention to
             treat: everyone who could be mailed counts in the arm that was drawn for them. Intervals
-            are Welch’s, at 95 %.
+            are Welch’s, at 95 %. Revenue is less what was refunded within the window.
           </footer>
         </main>
       </body>

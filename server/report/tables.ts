@@ -84,6 +84,7 @@ const REASON_WORDS: Readonly<Partial<Record<keyof typeof MESSAGE_REASON, string>
   erased: 'erased',
   duplicate: 'a second person behind one mailbox',
   notEligible: 'could not be mailed when the audience was frozen',
+  simulated: 'a simulation: they would have been sent it',
 };
 
 export function skippedSection(report: CampaignReport, format: Format): Html {
@@ -104,6 +105,62 @@ export function skippedSection(report: CampaignReport, format: Format): Html {
             </tbody>
           </table>`
     }
+  </section>`;
+}
+
+/** Words for why a message is not at its end yet. */
+const WAITING_WORDS: Readonly<Record<string, string>> = {
+  paused: 'paused, until it is resumed',
+  relay: 'the relay does not answer',
+  throttled: 'their mailbox provider asked to slow down',
+  'warm-up': 'the lane has sent what it may today',
+  'lane rate': 'their turn, by the rate of their lane',
+  'campaign rate': 'their turn, by the rate of the campaign',
+  rate: 'their turn',
+  time: 'their moment',
+  'quiet hours': 'the end of their quiet hours',
+  retry: 'another try: their provider deferred them',
+  approval: 'an approval',
+  pilot: 'the pilot’s result',
+  planning: 'to be planned',
+  'under way': 'the relay’s answer',
+};
+
+/** Only while anything waits. */
+export function waitingSection(report: CampaignReport, format: Format): Html | null {
+  const reasons = Object.entries(report.waiting);
+  if (reasons.length === 0) return null;
+  return html`<section>
+    <h2>Waiting for</h2>
+    <table class="list">
+      <tbody>
+        ${reasons.map(([reason, n]) => countRow(WAITING_WORDS[reason] ?? reason, n, format))}
+      </tbody>
+    </table>
+  </section>`;
+}
+
+/** Only where the campaign has a budget. */
+export function budgetSection(report: CampaignReport, format: Format): Html | null {
+  const { budget } = report;
+  if (budget === null) return null;
+  const row = (label: string, value: string): Html =>
+    html`<tr>
+      <th scope="row">${label}</th>
+      <td>${value}</td>
+    </tr>`;
+  return html`<section>
+    <h2>Budget</h2>
+    <table class="list">
+      <tbody>
+        ${budget.total === null ? null : row('in all', format.money(budget.total))}
+        ${row('spent, were every offer taken', format.money(budget.spent))}
+        ${budget.reserved > 0 ? row('planned', format.money(budget.reserved)) : null}
+        ${budget.left === null ? null : row('left', format.money(budget.left))}
+        ${budget.sends === null ? null : row('messages', `${format.count(budget.messages)} of ${format.count(budget.sends)}`)}
+        ${row('people whom it did not reach', format.count(budget.skipped))}
+      </tbody>
+    </table>
   </section>`;
 }
 

@@ -240,3 +240,22 @@ it('counts mailboxes that got it twice, whoever is behind them', async () => {
   expect([report.duplicates, report.isBalanced]).toEqual([1, false]);
   await db.query('delete from message where person_id = $1', [rows[0]!.id]);
 });
+
+it('says on the page what waits and how the budget stands, and has no effect for a run that reached nobody', async () => {
+  const build = (over: Partial<CampaignRow>) =>
+    buildReport(db, postgresSource(db), { ...row, ...over }, { nowMs: at(20), reactions: 'real' });
+  const report = await build({
+    mode: 'rehearsal',
+    definition: { ...row.definition, budget: { total: 100, perMessage: 0.1 } },
+  });
+  expect([report.incrementalRevenue, report.isPositive]).toEqual([null, false]);
+  expect(report.reason).toContain('Nobody got a mail');
+  // Whoever was handed over costs a tenth, also who bounced and the one of whom nobody knows.
+  expect(report.budget!.spent).toBeCloseTo(0.1 * treated.length, 6);
+  expect(report.budget!.left).toBeCloseTo(100 - report.budget!.spent, 6);
+  const page = reportPage({ ...report, waiting: { 'quiet hours': 12, '<b>': 1 } });
+  expect(page).toContain('the end of their quiet hours');
+  expect(page).toContain('&lt;b&gt;');
+  expect(page).toContain('people whom it did not reach');
+  expect(reportPage(report)).not.toContain('Waiting for');
+});
