@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode } from '@temporalio/worker';
 
@@ -24,12 +24,22 @@ export async function loadWorkflowBundle(cacheDir: string): Promise<WorkflowBund
     workflowsPath: fileURLToPath(new URL('workflows/index.ts', CHECKOUT)),
     logger: quiet,
   });
-  await mkdir(cacheDir, { recursive: true });
-  // Two processes may build at once: each writes its own file, and the last rename wins with the same content.
-  const temporary = `${path}.${process.pid}`;
-  await writeFile(temporary, code);
-  await rename(temporary, path);
+  await keep(path, code);
   return { code, buildId };
+}
+
+/** Two processes may build at once: each writes its own file, and the last rename wins with the same content. */
+async function keep(path: string, code: string): Promise<void> {
+  const temporary = `${path}.${process.pid}`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(temporary, code);
+    await rename(temporary, path);
+  } catch (error) {
+    // Dependencies that cannot be written to: the next start builds it again.
+    const { code: why } = error as NodeJS.ErrnoException;
+    if (why !== 'EACCES' && why !== 'EROFS') throw error;
+  }
 }
 
 async function hashSources(): Promise<string> {

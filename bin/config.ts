@@ -212,3 +212,8 @@ function flag(env: Environment, name: string): boolean {
   if (['1', 'true', 'yes'].includes(value)) return true;
   throw new KairosError('CONFIG_INVALID', `${name} must be true or false.`);
 }
+
+/** Where what is built is kept: beside the dependencies, so that it outlives every shop's data. */
+export function cacheDirectory(checkout: string): string {
+  return join(checkout, 'node_modules', '.cache', 'kairos');
+}

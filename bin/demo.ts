@@ -4,7 +4,7 @@ import { readSetting } from '../store/settings.ts';
 import { type Demo, openDemo } from './demo/context.ts';
 import { printReport, summaryOf } from './demo/print.ts';
 import { runFirstCampaign } from './demo/run.ts';
-import { loadShop, writeTruth } from './demo/shops.ts';
+import { writeTruth } from './demo/shops.ts';
 import { trainFirst } from './demo/train.ts';
 import { recover } from './recover.ts';
 import type { Stack } from './supervisor/stack.ts';
@@ -13,13 +13,13 @@ import type { Stack } from './supervisor/stack.ts';
 const FIRST_CAMPAIGN = 'campaigns/win-back.ts';
 
 /**
- * What `npm start` does once everything works: loads the shop, trains, runs its first campaign, reports. Each step looks
+ * What `npm start` does once everything works and the shop is loaded: trains, runs its first campaign, reports. Each step looks
  * first whether an earlier start has done it, so that a second start sends nothing twice.
  * @returns the report as `--json` prints it; null for a shop that starts empty
  */
 export async function runDemo(
   stack: Stack,
-  { say }: { say: (text: string) => void },
+  { say, loaded }: { say: (text: string) => void; loaded: Promise<void> },
 ): Promise<Record<string, unknown> | null> {
   const began = performance.now();
   if (stack.config.shop === 'none' && !(await hasShop(stack))) {
@@ -28,7 +28,7 @@ export async function runDemo(
   }
   const demo = await openDemo(stack.config, say);
   try {
-    await loadShop(demo);
+    await loaded;
     await trainFirst(demo);
     await recover(demo, () => {});
     if (stack.config.shop === 'none') return null;

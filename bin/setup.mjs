@@ -27,7 +27,7 @@ const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const MODULES = join(CHECKOUT, 'node_modules');
 const STAMP = join(MODULES, '.kairos-setup.json');
 /** Raise it when this file does more than before, so that existing checkouts run it again. */
-const SETUP_VERSION = 1;
+const SETUP_VERSION = 2;
 
 const TEMPORAL_VERSION = '1.9.1';
 /** Worker Deployments need the server of CLI 1.4.1; older ones fail in ways that do not name the reason. */
@@ -162,6 +162,17 @@ function checkNode() {
     `Kairos runs on Node 24 or newer, and this is ${version || 'a Node that does not start'} (${process.platform} ` +
       `${process.arch}, for which no Node package exists or works): install Node 24 and try again.`,
   );
+}
+
+/** Builds once what the first start would wait for. That start builds it itself where this fails, so it may. */
+async function warmUp() {
+  const pinned = join(MODULES, '.bin/node');
+  const cache = join(MODULES, '.cache/kairos/compile');
+  await run(existsSync(pinned) ? pinned : process.execPath, [join(CHECKOUT, 'bin/warm.ts')], {
+    cwd: CHECKOUT,
+    env: { ...process.env, NODE_COMPILE_CACHE: cache },
+    timeout: 60_000,
+  });
 }
 
 // ---- Temporal -------------------------------------------------------------------------------------------------------
@@ -360,7 +371,7 @@ async function main() {
   await installed;
   preparePostgres();
   checkNode();
-  const found = await temporal;
+  const [found] = await Promise.all([temporal, timed('building the workflows', warmUp)]);
   const isCluster = process.env.TEMPORAL_ADDRESS || existsSync(join(CHECKOUT, 'temporal.toml'));
   if (found instanceof Error && !isCluster) throw found;
   const done = { ...wanted, temporal: found instanceof Error ? null : found };

@@ -7,6 +7,7 @@ import { migrate } from '../store/migrate.ts';
 import { connectPostgres } from '../store/postgres.ts';
 import { loadConfig, SHOPS, type Config } from './config.ts';
 import { runDemo } from './demo.ts';
+import { loadShop } from './demo/shops.ts';
 import { replaceLinkKeys } from './secrets.ts';
 import { ProcessFailure } from './supervisor/child.ts';
 import { resetFolder } from './supervisor/folder.ts';
@@ -56,10 +57,17 @@ async function main(): Promise<number> {
   say(`\nKairos, shop ${config.shop}, data in ${relative(process.cwd(), config.dataDir) || '.'}\n`);
   let stack: Stack | undefined;
   let isReady = false;
+  let loaded = Promise.resolve();
   try {
     stack = await startStack({
       shop: config.shop,
       migrate: migrateTables,
+      onTables(started) {
+        if (started.shop === 'none') return;
+        loaded = loadShop(started, say);
+        // Awaited when all works; until then a failure of the start itself says more.
+        loaded.catch(() => {});
+      },
       signal: stopping.signal,
       onStep: (step) => say(stepLine(step)),
       onEvent: (text) => say(`  ${new Date().toLocaleTimeString('en-GB')}  ${text}`),
@@ -67,7 +75,10 @@ async function main(): Promise<number> {
     stopping.onSecond = () => stack?.stopNow();
     say(`\n  All works after ${seconds(performance.now() - began)}.\n`);
     // The shop, the campaign and its report: everything that a newcomer came for.
-    const report = await Promise.race([runDemo(stack, { say }), rejectOnAbort(stopping.signal)]);
+    const report = await Promise.race([
+      runDemo(stack, { say, loaded }),
+      rejectOnAbort(stopping.signal),
+    ]);
     isReady = true;
     if (!flags.exit) {
       say(whereToLook(stack.config));

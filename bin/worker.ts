@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createCampaignActivities } from '../activities/campaign/activities.ts';
 import { auditInterceptor } from '../activities/interceptor.ts';
@@ -15,6 +14,7 @@ import {
 } from '../temporal.config.ts';
 import { loadWorkflowBundle } from './bundle.ts';
 import { campaignDeps } from './campaign-deps.ts';
+import { cacheDirectory } from './config.ts';
 import { loadLanes } from './lanes.ts';
 import { createLearner } from './learner.ts';
 import { runProcess } from './process.ts';
@@ -29,7 +29,7 @@ await runProcess('worker', async (config) => {
   const warehouse = openWarehouse(config);
   const queue = openTicketQueue((config.queueUrl ?? config.database.url).reveal());
   const [bundle, connection, client] = await Promise.all([
-    loadWorkflowBundle(join(config.dataDir, 'cache')),
+    loadWorkflowBundle(cacheDirectory(config.checkout)),
     NativeConnection.connect(config.temporal.connection()),
     connectTemporal(config),
   ]);

@@ -6,7 +6,9 @@ import { createTruth } from '../../shop/truth.ts';
 import { setShopClock } from '../../store/clock.ts';
 import { type NewEvent, loadEvents } from '../../store/events.ts';
 import { loadPeople, loadProducts, personIds } from '../../store/people.ts';
+import { connectPostgres } from '../../store/postgres.ts';
 import { readSetting, writeSetting } from '../../store/settings.ts';
+import type { Config } from '../config.ts';
 import { type Demo, count, step } from './context.ts';
 
 /** The sample shop's history ends here; 14:00 UTC is a waking hour from Los Angeles to Delhi. */
@@ -14,15 +16,23 @@ export const SAMPLE = { seed: 1, endMs: Date.parse('2026-10-01T14:00:00Z') } as 
 /** Where the real shop's clock stands: its last quarter is kept to judge models on. */
 const COMPLETE_JOURNEY_CUT_MS = Date.parse('2017-10-01T12:00:00Z');
 
+/** Needs no more than PostgreSQL: it loads while the rest of the stack still starts. */
+type Loading = Pick<Demo, 'config' | 'db' | 'say'>;
+
 /** Loads the shop once; a later start finds it. */
-export async function loadShop(demo: Demo): Promise<void> {
-  if ((await readSetting(demo.db, 'shop loaded')) !== null) return;
-  if (demo.config.shop === 'sample') await loadSample(demo);
-  else if (demo.config.shop === 'complete-journey') await loadCompleteJourney(demo);
-  await writeSetting(demo.db, 'shop loaded', demo.config.shop);
+export async function loadShop(config: Config, say: Demo['say']): Promise<void> {
+  const db = connectPostgres(config.database.url.reveal(), 'shop', 6);
+  try {
+    if ((await readSetting(db, 'shop loaded')) !== null) return;
+    if (config.shop === 'sample') await loadSample({ config, db, say });
+    else if (config.shop === 'complete-journey') await loadCompleteJourney({ config, db, say });
+    await writeSetting(db, 'shop loaded', config.shop);
+  } finally {
+    await db.end();
+  }
 }
 
-async function loadSample(demo: Demo): Promise<void> {
+async function loadSample(demo: Loading): Promise<void> {
   const { db } = demo;
   await step(
     demo,
@@ -65,7 +75,7 @@ export async function writeTruth(demo: Demo): Promise<void> {
   await writeFile(path, `${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
-async function loadCompleteJourney(demo: Demo): Promise<void> {
+async function loadCompleteJourney(demo: Loading): Promise<void> {
   const { db } = demo;
   const { importCompleteJourney } = await import('../shops/complete-journey.ts');
   await setShopClock(db, COMPLETE_JOURNEY_CUT_MS);

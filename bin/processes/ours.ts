@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { inheritedEnvironment, type Config } from '../config.ts';
+import { cacheDirectory, inheritedEnvironment, type Config } from '../config.ts';
 import type { ProcessDefinition, ProcessName } from '../supervisor/definition.ts';
 import type { PortName } from '../supervisor/ports.ts';
 
@@ -70,6 +70,7 @@ export const ours: readonly ProcessDefinition[] = OURS.map((each) => ({
         ...inheritedEnvironment('ours'),
         KAIROS_SHOP: config.shop,
         KAIROS_DATA_DIR: config.dataDir,
+        NODE_COMPILE_CACHE: join(cacheDirectory(config.checkout), 'compile'),
       },
     }),
   stopSignal: 'SIGTERM',

@@ -23,6 +23,8 @@ export interface StackOptions {
   definitions?: readonly ProcessDefinition[];
   /** Called when PostgreSQL works and before anything of ours that needs its tables is started. */
   migrate?: (config: Config) => Promise<string>;
+  /** Called when the tables are there, while the rest still starts: whatever needs no more than PostgreSQL may begin. */
+  onTables?: (config: Config) => void;
   readyTimeoutMs?: number;
   /** Gives up the start: what was started is ended, and the promise rejects. */
   signal?: AbortSignal;
@@ -134,6 +136,7 @@ async function startInOrder(
     const began = performance.now();
     const detail = await options.migrate(config);
     options.onStep?.({ title: 'Tables', detail, ms: performance.now() - began });
+    options.onTables?.(config);
   };
   const isDatabaseOurs = first.some(({ definition }) => definition.name === 'postgres');
   await Promise.all([
