@@ -168,11 +168,15 @@ function checkNode() {
 async function warmUp() {
   const pinned = join(MODULES, '.bin/node');
   const cache = join(MODULES, '.cache/kairos/compile');
-  await run(existsSync(pinned) ? pinned : process.execPath, [join(CHECKOUT, 'bin/warm.ts')], {
-    cwd: CHECKOUT,
-    env: { ...process.env, NODE_COMPILE_CACHE: cache },
-    timeout: 60_000,
-  });
+  const script = join(CHECKOUT, 'bin/warm.ts');
+  if (existsSync(cache) || !existsSync(script)) return;
+  await timed('building the workflows', () =>
+    run(existsSync(pinned) ? pinned : process.execPath, [script], {
+      cwd: CHECKOUT,
+      env: { ...process.env, NODE_COMPILE_CACHE: cache },
+      timeout: 60_000,
+    }),
+  );
 }
 
 // ---- Temporal -------------------------------------------------------------------------------------------------------
@@ -371,7 +375,7 @@ async function main() {
   await installed;
   preparePostgres();
   checkNode();
-  const [found] = await Promise.all([temporal, timed('building the workflows', warmUp)]);
+  const [found] = await Promise.all([temporal, warmUp()]);
   const isCluster = process.env.TEMPORAL_ADDRESS || existsSync(join(CHECKOUT, 'temporal.toml'));
   if (found instanceof Error && !isCluster) throw found;
   const done = { ...wanted, temporal: found instanceof Error ? null : found };
