@@ -216,6 +216,21 @@ describe('the ledger', () => {
     expect(await skippedByReason(db, campaign.no)).toEqual({ recalled: 3 });
   });
 
+  it('does not try again what is deferred after a recall, so that the campaign closes', async () => {
+    const campaign = await reserved(2);
+    const lease = await claimed(campaign);
+    await handMessages(db, lease, lease.personIds);
+    expect(await stopCampaign(db, campaign.no, 'recalled')).toEqual({ takenBack: 0, gone: 2 });
+    await settle(campaign, lease, [
+      ...all(lease.personIds.slice(0, 1), 'deferred'),
+      ...all(lease.personIds.slice(1), 'sent'),
+    ]);
+    await releaseLot(db, lease.token);
+    expect(await isBusy(db, campaign.no)).toBe(false);
+    expect(await closeCampaign(db, campaign.no)).toMatchObject({ sent: 1, skipped: 1 });
+    expect(await skippedByReason(db, campaign.no)).toEqual({ recalled: 1 });
+  });
+
   it('fences off a sender whose lease ran out', async () => {
     const campaign = await reserved(2);
     const stale = await claimed(campaign);
