@@ -5,6 +5,7 @@ import { addIntakeCommands } from './commands/intake.ts';
 import { addDataCommands } from './commands/data.ts';
 import { addOperatorCommands } from './commands/operator.ts';
 import { addSegmentCommands } from './commands/segment.ts';
+import { addTrainCommand } from './commands/train.ts';
 
 /** Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the thing asked for is not there, 4 a check found problems. */
 export const EXIT = { done: 0, failed: 1, usage: 2, missing: 3, problems: 4 } as const;
@@ -23,6 +24,7 @@ const program = new Command('kairos')
   .exitOverride();
 
 addDataCommands(program);
+addTrainCommand(program);
 addSegmentCommands(program);
 addCampaignCommands(program);
 addIntakeCommands(program);

@@ -5,13 +5,19 @@ import { binaryModelFromJSON } from './registry.ts';
 import type { TrainClustersInput } from './train-cluster.ts';
 import { trainClusters } from './train-cluster.ts';
 import type { TrainOrderInput } from './train-order.ts';
+import type { TableCard, TrainTableInput } from './train-table.ts';
+import { trainTable } from './train-table.ts';
 import { trainOrderModel } from './train-order.ts';
 
 /**
  * Trainings from plain data to plain data, so that they can run in a thread of their own
  * (`activities/training/thread.ts`): models go in and come out as JSON.
  */
-export const JOBS = { order: trainOrderJob, clusters: trainClustersJob } as const;
+export const JOBS = {
+  order: trainOrderJob,
+  clusters: trainClustersJob,
+  table: trainTableJob,
+} as const;
 
 export type JobName = keyof typeof JOBS;
 export type JobInput<N extends JobName> = Parameters<(typeof JOBS)[N]>[0];
@@ -57,4 +63,20 @@ export function trainClustersJob(
 ): ClustersJobResult {
   const { model, card } = trainClusters({ ...input, ctx });
   return { blob: model.toJSON(), card };
+}
+
+export interface TableJobResult {
+  readonly blob: ModelJson;
+  readonly card: TableCard;
+  readonly refused?: string;
+}
+
+/** A table as a file has it; `clock` cannot cross threads, so the thread's own counts `secondsMax`. */
+export function trainTableJob(
+  input: Omit<TrainTableInput, 'ctx' | 'clock'>,
+  ctx: FitContext,
+): TableJobResult {
+  const { model, card, refused } = trainTable({ ...input, clock: () => performance.now(), ctx });
+  const result = { blob: model.toJSON(), card };
+  return refused === undefined ? result : { ...result, refused };
 }
