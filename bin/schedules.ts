@@ -4,6 +4,7 @@ import { SCHEDULES, TASK_QUEUES } from '../temporal.config.ts';
 /** Creates what is missing of the schedules; those that an operator paused or changed are left alone. */
 export async function ensureSchedules(client: Client): Promise<void> {
   await ensure(client, SCHEDULES.reconcile.id, SCHEDULES.reconcile.every, 'reconcile', []);
+  await ensure(client, SCHEDULES.retention.id, SCHEDULES.retention.every, 'retention', []);
   await ensure(client, SCHEDULES.trainOrder30d.id, SCHEDULES.trainOrder30d.every, 'training', [
     { version: 1, model: 'order-30d', rowsMax: 20_000 },
   ]);

@@ -1,6 +1,7 @@
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createCampaignActivities } from '../activities/campaign/activities.ts';
 import { auditInterceptor } from '../activities/interceptor.ts';
+import { createRetentionActivities } from '../activities/retention/activities.ts';
 import { createTrainingActivities } from '../activities/training/activities.ts';
 import { openTicketQueue } from '../delivery/queue.ts';
 import { laneFinder } from '../domain/lane.ts';
@@ -37,6 +38,10 @@ await runProcess('worker', async (config) => {
     ...createCampaignActivities(
       campaignDeps({ db, warehouse, queue, laneOf: laneFinder(loadLanes(config)) }),
     ),
+    ...createRetentionActivities({
+      db,
+      deleteInWarehouse: (rule, beforeMs) => warehouse.deleteOldEvents(rule, beforeMs),
+    }),
     ...createTrainingActivities({ db, learner: createLearner({ db, warehouse }) }),
   };
   const deployment = { deploymentName: VERSIONING.deploymentName, buildId: bundle.buildId };

@@ -3,3 +3,4 @@ export { campaign } from './campaign/campaign.ts';
 export { campaignShard } from './campaign/shard.ts';
 export { training } from './training/training.ts';
 export { reconcile } from './reconcile.ts';
+export { retention } from './retention.ts';

@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { verifyAudit } from '../../store/audit.ts';
 import { projectorState, resetProjector } from '../../store/projector.ts';
+import { changeRetention, readRetention } from '../../store/retention.ts';
 import { doctor } from '../doctor.ts';
 import { recover } from '../recover.ts';
-import { type CommandContext, example, withContext } from './context.ts';
+import { type CommandContext, example, table, withContext } from './context.ts';
 
 /** What keeps it running. */
 export function addOperatorCommands(program: Command): void {
@@ -42,6 +44,28 @@ export function addOperatorCommands(program: Command): void {
     .description('delete the warehouse and copy the whole event log into it again')
     .addHelpText('after', example('rebuild-warehouse'))
     .action((_: unknown, command: Command) => withContext(command, rebuild));
+  addAudit(program);
+  program
+    .command('retention')
+    .description(
+      'how many days old data is kept; deletes nothing itself, its schedule does each day',
+    )
+    .option('--set <name=days...>', 'change a setting; "never" keeps it for ever')
+    .addHelpText('after', example('retention --set trackingDays=400 behaviourDays=never'))
+    .action((options: { set?: string[] }, command: Command) =>
+      withContext(command, (context) => retention(context, options.set ?? [])),
+    );
+  program
+    .command('doctor')
+    .description('check every part, and say how to mend what is wrong')
+    .option('--mail-to <address>', 'also send a test mail there and look at what the relay says')
+    .addHelpText('after', example('doctor'))
+    .action(async (options: { mailTo?: string }, command: Command) => {
+      process.exitCode = await doctor(command, options.mailTo);
+    });
+}
+
+function addAudit(program: Command): void {
   const audit = program.command('audit').description('the audit trail');
   audit
     .command('verify')
@@ -60,14 +84,22 @@ export function addOperatorCommands(program: Command): void {
         if (!verdict.ok) process.exitCode = 4;
       }),
     );
-  program
-    .command('doctor')
-    .description('check every part, and say how to mend what is wrong')
-    .option('--mail-to <address>', 'also send a test mail there and look at what the relay says')
-    .addHelpText('after', example('doctor'))
-    .action(async (options: { mailTo?: string }, command: Command) => {
-      process.exitCode = await doctor(command, options.mailTo);
-    });
+}
+
+async function retention(context: CommandContext, changes: readonly string[]): Promise<void> {
+  const change = Object.fromEntries(
+    changes.map((text) => {
+      const [name, days] = text.split('=', 2);
+      return [name!, days === 'never' ? null : /^\d+$/.test(days ?? '') ? Number(days) : days];
+    }),
+  );
+  const settings =
+    changes.length === 0
+      ? await readRetention(context.db)
+      : await changeRetention(context.db, { actor: userInfo().username }, change);
+  context.print(settings, () =>
+    table(Object.entries(settings).map(([name, days]) => [name, days ?? 'never'])),
+  );
 }
 
 async function rebuild(context: CommandContext): Promise<void> {

@@ -23,6 +23,15 @@ export interface ClusterRow {
   name: string;
 }
 
+/** Which events go by age; as in the log, see `store/retention.ts`. */
+export interface OldEvents {
+  types: readonly string[];
+  /** The types are those that stay. */
+  except: boolean;
+  /** Only of visitors whom nobody knows. */
+  anonymous: boolean;
+}
+
 export interface WarehouseCounts {
   /** Events, and rows of events with the lines of orders. */
   events: number;
@@ -63,6 +72,8 @@ export interface Warehouse extends IdentityStatements {
   counts(): Promise<WarehouseCounts>;
   /** Removes events with their lines; safe to repeat. */
   removeEvents(removed: RemovedEvents): Promise<void>;
+  /** Removes what is older than `beforeMs` of the types, or of all but them. */
+  deleteOldEvents(rule: OldEvents, beforeMs: number): Promise<void>;
   /** Removes all that is known of these people. */
   erase(personIds: readonly number[]): Promise<void>;
   /** Whether it answers now. */
@@ -119,6 +130,13 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
         );
       }
     },
+    deleteOldEvents: ({ types, except, anonymous }, beforeMs) =>
+      command(
+        `ALTER TABLE event DELETE WHERE at < fromUnixTimestamp64Milli({before:Int64})
+           AND type ${except ? 'NOT IN' : 'IN'} {types:Array(String)} ${anonymous ? 'AND person_id = 0' : ''}
+         SETTINGS mutations_sync = 2`,
+        { before: Math.floor(beforeMs), types },
+      ),
     async erase(personIds) {
       for (let from = 0; from < personIds.length; from += ERASE_BATCH) {
         const ids = personIds.slice(from, from + ERASE_BATCH);

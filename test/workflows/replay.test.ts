@@ -18,6 +18,7 @@ describe('recorded histories replay on the workflows of today', () => {
       'pilot',
       'plain',
       'recalled',
+      'retention',
       'shard',
     ]);
   });

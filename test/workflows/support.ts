@@ -5,6 +5,10 @@ import { Client, Connection } from '@temporalio/client';
 import { createCampaignActivities } from '../../activities/campaign/activities.ts';
 import type { CampaignDeps } from '../../activities/campaign/deps.ts';
 import { auditInterceptor } from '../../activities/interceptor.ts';
+import {
+  type RetentionDeps,
+  createRetentionActivities,
+} from '../../activities/retention/activities.ts';
 import { createTrainingActivities } from '../../activities/training/activities.ts';
 import { loadWorkflowBundle } from '../../bin/bundle.ts';
 import type { Campaign } from '../../domain/campaign.ts';
@@ -66,7 +70,11 @@ export interface TestWorker {
 export async function startTestWorker(
   address: string,
   deps: CampaignDeps,
-  options: { maxCachedWorkflows?: number; namespace?: string } = {},
+  options: {
+    maxCachedWorkflows?: number;
+    namespace?: string;
+    deleteInWarehouse?: RetentionDeps['deleteInWarehouse'];
+  } = {},
 ): Promise<TestWorker> {
   const namespace = options.namespace ?? 'default';
   const [bundle, connection, clientConnection] = await Promise.all([
@@ -76,6 +84,10 @@ export async function startTestWorker(
   ]);
   const activities = {
     ...createCampaignActivities(deps),
+    ...createRetentionActivities({
+      db: deps.db,
+      deleteInWarehouse: options.deleteInWarehouse ?? (() => Promise.resolve()),
+    }),
     ...createTrainingActivities({
       db: deps.db,
       learner: {
