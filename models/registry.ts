@@ -2,11 +2,15 @@ import { KairosError } from '../domain/errors.ts';
 import { FittedConstant, FittedRecencyRule } from './baseline.ts';
 import { FittedKMeans } from './cluster/kmeans.ts';
 import { FittedRfmClusters } from './cluster/rfm.ts';
+import { FittedBoosting, FittedBoostingRegression } from './boosting/boosting.ts';
 import { invalid, invalidJson } from './check.ts';
 import type { BinaryModel, Model, ModelJson } from './estimator.ts';
 import { FittedForest } from './forest/forest.ts';
 import { FittedMlForest } from './forest/ml-forest.ts';
+import { FittedForestRegression } from './forest/regression.ts';
 import { FittedLogistic } from './logistic/logistic.ts';
+import { FittedPipeline } from './preprocess/pipeline.ts';
+import { FittedDecisionTree, FittedTreeRegression } from './tree/decision-tree.ts';
 
 /** Every kind of fitted model, by the name that its JSON carries. Kinds are stored: never rename one. */
 const READERS: Readonly<Record<string, (json: ModelJson) => Model>> = {
@@ -14,9 +18,15 @@ const READERS: Readonly<Record<string, (json: ModelJson) => Model>> = {
   'recency-rule': (json) => FittedRecencyRule.fromJSON(json),
   logistic: (json) => FittedLogistic.fromJSON(json),
   forest: (json) => FittedForest.fromJSON(json),
+  'forest-regression': (json) => FittedForestRegression.fromJSON(json),
+  boosting: (json) => FittedBoosting.fromJSON(json),
+  'boosting-regression': (json) => FittedBoostingRegression.fromJSON(json),
+  tree: (json) => FittedDecisionTree.fromJSON(json),
+  'tree-regression': (json) => FittedTreeRegression.fromJSON(json),
   'ml-forest': (json) => FittedMlForest.fromJSON(json),
   kmeans: (json) => FittedKMeans.fromJSON(json),
   'rfm-clusters': (json) => FittedRfmClusters.fromJSON(json),
+  pipeline: (json) => FittedPipeline.fromJSON(json, binaryModelFromJSON),
 };
 
 export const MODEL_KINDS: readonly string[] = Object.keys(READERS);

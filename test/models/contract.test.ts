@@ -9,6 +9,7 @@ import { Logistic } from '../../models/logistic/logistic.ts';
 import type { Matrix, Target } from '../../models/matrix.ts';
 import { matrixOf } from '../../models/matrix.ts';
 import { logLoss, rocAuc } from '../../models/metrics.ts';
+import { Pipeline } from '../../models/preprocess/pipeline.ts';
 import { Random } from '../../models/random.ts';
 import { MODEL_KINDS } from '../../models/registry.ts';
 import type { ContractCase } from './estimator-contract.ts';
@@ -85,6 +86,14 @@ const CASES: Record<string, ContractCase> = {
     quality: auc,
     qualityTolerance: 0.03,
     qualityMin: 0.78,
+  },
+  Pipeline: {
+    make: () =>
+      new Pipeline({ steps: ['impute', 'log', 'scale'], estimator: new Logistic({ lambda: 2 }) }),
+    data: orders,
+    quality: auc,
+    qualityTolerance: 1e-6,
+    qualityMin: 0.8,
   },
   MlForest: {
     make: (seed) =>
