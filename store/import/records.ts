@@ -30,6 +30,9 @@ const RESERVED: ReadonlySet<string> = new Set([
   EVENT.eventsMoved,
   EVENT.personMerged,
   EVENT.eventsSuperseded,
+  EVENT.segmentEntered,
+  EVENT.segmentLeft,
+  EVENT.peopleScored,
 ]);
 
 export interface CustomerDefaults {

@@ -35,6 +35,8 @@ const PRODUCTS = 20_000;
 const EVENTS = 20_000;
 /** Lines of orders in one load; an order of a grocer has ten. */
 const LINES = 40_000;
+/** Parts of events and orders that are loaded at once: no part changes what another one says. */
+const LOADS = 2;
 
 export type Taken = 'accepted' | 'duplicate' | Rejection;
 
@@ -91,24 +93,33 @@ export function sinkFor(context: SinkContext): Sink {
   }
 }
 
-/** One load at a time, while the next part is read: the database works on one core, and we on the other. */
+/** Loads while the next part is read: the database works on one core, and we on the other. */
 class Pump {
-  #running: Promise<void> = Promise.resolve();
+  readonly #depth: number;
+  #running: Promise<void>[] = [];
 
-  async submit(work: () => Promise<void>): Promise<void> {
-    await this.#running;
-    this.#running = work();
-    // Heard of by the next submit or the end; until then it must not count as unhandled.
-    this.#running.catch(() => {});
+  /** @param depth loads at once; one where a later part must come after an earlier one */
+  constructor(depth = 1) {
+    this.#depth = depth;
   }
 
-  end(): Promise<void> {
-    return this.#running;
+  async submit(work: () => Promise<void>): Promise<void> {
+    // Failures are heard of by the next submit or the end; until then they must not count as unhandled.
+    if (this.#running.length >= this.#depth) await this.#running.shift();
+    const load = work();
+    load.catch(() => {});
+    this.#running.push(load);
+  }
+
+  async end(): Promise<void> {
+    const running = this.#running;
+    this.#running = [];
+    await Promise.all(running);
   }
 
   /** As `end`, where whatever failed has been told already. */
-  close(): Promise<void> {
-    return this.#running.catch(() => {});
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#running);
   }
 }
 
@@ -283,7 +294,7 @@ async function strangerCheck(
 
 function eventSink(context: SinkContext): Sink {
   const seen = new SeenIds();
-  const pump = new Pump();
+  const pump = new Pump(LOADS);
   let events: LoadEvent[] = [];
   const flush = async (): Promise<void> => {
     const part = events;
@@ -321,7 +332,7 @@ function eventSink(context: SinkContext): Sink {
 class OrderSink implements Sink {
   readonly #context: SinkContext;
   readonly #baskets: Baskets;
-  readonly #pump = new Pump();
+  readonly #pump = new Pump(LOADS);
   #options: OrderOptions | null = null;
   #ready: LoadEvent[] = [];
   /** Lines of the orders in `ready`, lines that wait, and lines that are loaded or on their way. */
