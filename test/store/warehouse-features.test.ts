@@ -100,17 +100,22 @@ test('every column means what its sentence says', async () => {
   );
 });
 
+/** What the log tells of itself needs properties of its own, and is no event of a person. */
+const BOOKKEEPING: readonly string[] = [
+  EVENT.eventsMoved,
+  EVENT.personMerged,
+  EVENT.eventsSuperseded,
+];
+const HAPPENINGS = Object.values(EVENT).filter((type) => !BOOKKEEPING.includes(type));
+
 test('nothing from the future leaks: later events change no feature, only the label', async () => {
   await fc.assert(
     fc.asyncProperty(
       worldArbitrary,
-      fc.array(
-        fc.tuple(fc.constantFrom(...Object.values(EVENT)), fc.integer({ min: 0, max: 40 })),
-        {
-          minLength: 1,
-          maxLength: 6,
-        },
-      ),
+      fc.array(fc.tuple(fc.constantFrom(...HAPPENINGS), fc.integer({ min: 0, max: 40 })), {
+        minLength: 1,
+        maxLength: 6,
+      }),
       async (world, later) => {
         const { nowMs, ids } = await place(world);
         const options = {
