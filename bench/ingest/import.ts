@@ -75,16 +75,7 @@ export async function importRate(options: ImportRateOptions = {}): Promise<Impor
     const began = performance.now();
     const { stdout } = await runChild(
       process.execPath,
-      [
-        ...(process.env.PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/imp/prof'] : []),
-        join(HERE, '../../bin/kairos.ts'),
-        'import',
-        'orders',
-        file,
-        '--map',
-        map,
-        '--json',
-      ],
+      [join(HERE, '../../bin/kairos.ts'), 'import', 'orders', file, '--map', map, '--json'],
       { ...process.env, KAIROS_DATA_DIR: dataDir, KAIROS_SHOP: 'none' },
     );
     const seconds = (performance.now() - began) / 1_000;

@@ -16,6 +16,8 @@ export let db: Db;
 export let folder: string;
 let database: TestDatabase;
 
+export const databaseUrl = (): string => database.url;
+
 export function useShop(): void {
   beforeAll(async () => {
     database = await createDatabase();
