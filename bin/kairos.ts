@@ -3,6 +3,7 @@ import { KairosError } from '../domain/errors.ts';
 import { addCampaignCommands } from './commands/campaign.ts';
 import { addIntakeCommands } from './commands/intake.ts';
 import { addDataCommands } from './commands/data.ts';
+import { addModelFileCommands } from './commands/model-file.ts';
 import { addOperatorCommands } from './commands/operator.ts';
 import { addSegmentCommands } from './commands/segment.ts';
 import { addTrainCommand } from './commands/train.ts';
@@ -25,6 +26,7 @@ const program = new Command('kairos')
 
 addDataCommands(program);
 addTrainCommand(program);
+addModelFileCommands(program);
 addSegmentCommands(program);
 addCampaignCommands(program);
 addIntakeCommands(program);
