@@ -40,6 +40,8 @@ export interface FitContext {
   readonly signal?: { readonly aborted: boolean };
   /** Told after each unit of work; `fraction` never falls and ends at 1. */
   readonly onProgress?: (progress: Progress) => void;
+  /** How much each row counts, at least 0; trees, forests and boosting read it, 1 each where absent. */
+  readonly sampleWeight?: Float64Array;
 }
 
 export interface Progress {
@@ -103,8 +105,8 @@ export interface SelfExplaining {
 export interface Attribution {
   /** The mean prediction, before anything is known of the person. */
   readonly base: number;
-  /** What the base and the values add up to: probabilities, or log-odds. */
-  readonly scale: 'probability' | 'logit';
+  /** What the base and the values add up to: probabilities, log-odds, or the target's own unit. */
+  readonly scale: 'probability' | 'logit' | 'value';
   /** One for each column, in the model's order. */
   readonly values: Float64Array;
 }

@@ -18,7 +18,7 @@ export interface Explanation {
   readonly score: number;
   /** The mean prediction; `base` and the contributions add up to the score on `scale`. */
   readonly base: number;
-  readonly scale: 'probability' | 'logit';
+  readonly scale: Attribution['scale'];
   /** The largest effect first. */
   readonly contributions: readonly Contribution[];
 }

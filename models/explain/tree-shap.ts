@@ -1,7 +1,8 @@
-import type { Trees } from '../forest/grow.ts';
+import type { Trees } from '../tree/trees.ts';
+import { goesLeft } from '../tree/trees.ts';
 
 /**
- * Exact Shapley values of a forest, where "feature unknown" means: go both ways, in the shares of the training rows
+ * Exact Shapley values of Σ trees, where "feature unknown" means: go both ways, in the shares of the training rows
  * (path-dependent TreeSHAP, Lundberg et al. 2018, algorithm 2). O(trees × leaves × depth²) for one row instead of
  * 2^features. The path keeps, for each feature on the way to a leaf, the share of rows that would come here without
  * knowing it (`zero`), whether this row does (`one`), and the weight of the orders in which it could be learnt.
@@ -12,8 +13,7 @@ export function treeShap(trees: Trees, codes: Uint8Array): { base: number; value
   const walker = new Walker(trees, codes, values);
   let base = 0;
   for (let t = 0; t < count; t++) base += walker.walk(trees.start[t]!);
-  for (let j = 0; j < values.length; j++) values[j]! /= count;
-  return { base: base / count, values };
+  return { base, values };
 }
 
 /** Elements of a path; one level of the recursion has its own. */
@@ -58,7 +58,7 @@ class Walker {
   ): void {
     const path = this.#enter(depth, length);
     extend(path, length, zero, one, learnt);
-    const { feature, split, right, value, cover } = this.#trees;
+    const { feature, right, value, cover } = this.#trees;
     const column = feature[node]!;
     if (column < 0) {
       this.#base += reach * value[node]!;
@@ -81,10 +81,10 @@ class Walker {
     }
     const left = node + 1;
     const other = this.#first + right[node]!;
-    const goesLeft = this.#codes[column]! <= split[node]!;
+    const isLeft = goesLeft(this.#trees, node, this.#codes[column]!);
     for (const child of [left, other]) {
       const share = cover[child]! / cover[node]!;
-      const follows = (child === left) === goesLeft;
+      const follows = (child === left) === isLeft;
       const oneHere = follows ? oneBefore : 0;
       this.#visit(child, depth + 1, end + 1, zeroBefore * share, oneHere, column, reach * share);
     }

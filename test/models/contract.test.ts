@@ -1,10 +1,12 @@
 import { expect, it } from 'vitest';
 import { Constant, RecencyRule } from '../../models/baseline.ts';
+import { Boosting, BoostingRegression } from '../../models/boosting/boosting.ts';
 import { KMeans } from '../../models/cluster/kmeans.ts';
 import { RfmClusters } from '../../models/cluster/rfm.ts';
-import type { BinaryModel, ClusterModel, Model } from '../../models/estimator.ts';
+import type { BinaryModel, ClusterModel, Model, RegressionModel } from '../../models/estimator.ts';
 import { Forest } from '../../models/forest/forest.ts';
 import { MlForest } from '../../models/forest/ml-forest.ts';
+import { ForestRegression } from '../../models/forest/regression.ts';
 import { Logistic } from '../../models/logistic/logistic.ts';
 import type { Matrix, Target } from '../../models/matrix.ts';
 import { matrixOf } from '../../models/matrix.ts';
@@ -12,6 +14,7 @@ import { logLoss, rocAuc } from '../../models/metrics.ts';
 import { Pipeline } from '../../models/preprocess/pipeline.ts';
 import { Random } from '../../models/random.ts';
 import { MODEL_KINDS } from '../../models/registry.ts';
+import { DecisionTree, TreeRegression } from '../../models/tree/decision-tree.ts';
 import type { ContractCase } from './estimator-contract.ts';
 import { describeEstimator } from './estimator-contract.ts';
 
@@ -32,6 +35,17 @@ function orders(seed: number, rows = 400): { X: Matrix; y: Float64Array } {
   return { X, y: Float64Array.from(y) };
 }
 
+/** What people spend: more with orders, less with the days since the last one. */
+function spending(seed: number, rows = 400): { X: Matrix; y: Float64Array } {
+  const { X } = orders(seed, rows);
+  const random = new Random(seed, 1);
+  const y = Float64Array.from({ length: rows }, (_, i) => {
+    const [recency, count] = X.data.subarray(4 * i, 4 * i + 2) as unknown as [number, number];
+    return 5 * count - recency / 10 + 3 * random.normal();
+  });
+  return { X, y };
+}
+
 /** Customers in four groups that lie apart. */
 function customers(seed: number, rows = 300): { X: Matrix } {
   const random = new Random(seed);
@@ -49,6 +63,11 @@ function customers(seed: number, rows = 300): { X: Matrix } {
 
 const auc = (model: Model, X: Matrix, y?: Target) =>
   rocAuc(y!, (model as BinaryModel).predictProba(X));
+
+const minusError = (model: Model, X: Matrix, y?: Target) =>
+  -(model as RegressionModel)
+    .predict(X)
+    .reduce((sum, value, i) => sum + (value - y![i]!) ** 2 / X.rows, 0);
 
 /** Minus the mean squared distance to the own centre. */
 const tightness = (model: Model, X: Matrix) => {
@@ -94,6 +113,42 @@ const CASES: Record<string, ContractCase> = {
     quality: auc,
     qualityTolerance: 1e-6,
     qualityMin: 0.8,
+  },
+  ForestRegression: {
+    make: (seed) => new ForestRegression({ trees: 40, ...(seed === undefined ? {} : { seed }) }),
+    data: spending,
+    quality: minusError,
+    qualityTolerance: 8,
+    qualityMin: -50,
+  },
+  Boosting: {
+    make: (seed) =>
+      new Boosting({ trees: 30, columnShare: 0.75, ...(seed === undefined ? {} : { seed }) }),
+    data: orders,
+    quality: auc,
+    qualityTolerance: 1e-6,
+    qualityMin: 0.78,
+  },
+  BoostingRegression: {
+    make: () => new BoostingRegression({ trees: 40 }),
+    data: spending,
+    quality: minusError,
+    qualityTolerance: 1e-6,
+    qualityMin: -22,
+  },
+  DecisionTree: {
+    make: () => new DecisionTree({ maxDepth: 4, minLeaf: 20 }),
+    data: orders,
+    quality: auc,
+    qualityTolerance: 1e-6,
+    qualityMin: 0.75,
+  },
+  TreeRegression: {
+    make: () => new TreeRegression({ maxLeaves: 16, minLeaf: 10 }),
+    data: spending,
+    quality: minusError,
+    qualityTolerance: 1e-6,
+    qualityMin: -50,
   },
   MlForest: {
     make: (seed) =>

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { KairosError } from '../../domain/errors.ts';
-import type { BinaryModel, ClusterModel, Estimator, Model } from '../../models/estimator.ts';
+import type {
+  BinaryModel,
+  ClusterModel,
+  Estimator,
+  Model,
+  RegressionModel,
+} from '../../models/estimator.ts';
 import type { Matrix, Target } from '../../models/matrix.ts';
 import { matrixOf, rowOf, takeRows, takeTarget } from '../../models/matrix.ts';
 import { Random } from '../../models/random.ts';
@@ -22,8 +28,13 @@ export interface ContractCase {
 /** All that a fitted model says about rows, as one array. */
 export function outputs(model: Model, X: Matrix): Float64Array {
   if ('predictProba' in model) return (model as BinaryModel).predictProba(X);
+  if (isRegression(model)) return model.predict(X);
   const clusters = (model as ClusterModel).predict(X);
   return Float64Array.from([...clusters, ...(model as ClusterModel).transform(X).data]);
+}
+
+function isRegression(model: Model): model is RegressionModel {
+  return 'task' in model && model.task === 'regression';
 }
 
 /** Every estimator keeps to this; see `models/estimator.ts`. */
@@ -130,6 +141,7 @@ function describeFitted(
   });
 
   it('gives probabilities, or clusters that there are', () => {
+    if (isRegression(fitted)) return expect(said.every(Number.isFinite)).toBe(true);
     for (let i = 0; i < fresh.rows; i++) {
       expect(said[i]).toBeGreaterThanOrEqual(0);
       expect(said[i]).toBeLessThanOrEqual('k' in fitted ? (fitted as ClusterModel).k - 1 : 1);
@@ -196,6 +208,16 @@ function describeRefusals(
   });
 
   if (!supervised) return;
+  if (isRegression(fitted)) {
+    it('refuses a target that is absent, too short or not finite', () => {
+      expectInvalid(() => make().fit(X));
+      expectInvalid(() => make().fit(X, y!.slice(1)));
+      const broken = Float64Array.from(y!);
+      broken[3] = Number.NaN;
+      expectInvalid(() => make().fit(X, broken), { row: 3 });
+    });
+    return;
+  }
   it('refuses a target that is absent, too short, not 0 or 1, or one-sided', () => {
     expectInvalid(() => make().fit(X));
     expectInvalid(() => make().fit(X, y!.slice(1)));

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { treeShap } from '../../models/explain/tree-shap.ts';
-import { codeOf, encode, findCuts, GROUPS_MAX, MISSING } from '../../models/forest/bins.ts';
+import { interventionalShap } from '../../models/explain/interventional-shap.ts';
 import { FittedForest, Forest } from '../../models/forest/forest.ts';
-import type { Trees } from '../../models/forest/grow.ts';
-import { Grower } from '../../models/forest/grow.ts';
+import { codeOf, encode, findBins, findCuts, GROUPS_MAX, MISSING } from '../../models/tree/bins.ts';
+import { DepthFirstGrower } from '../../models/tree/depth-first.ts';
+import type { Trees } from '../../models/tree/trees.ts';
+import { goesLeft, TreesBuilder } from '../../models/tree/trees.ts';
 import { pack } from '../../models/codec.ts';
 import type { Matrix } from '../../models/matrix.ts';
 import { matrixOf, rowOf } from '../../models/matrix.ts';
@@ -39,27 +41,39 @@ const small = fc
 interface Grown {
   readonly trees: Trees;
   readonly rowCodes: Uint8Array;
-  readonly cuts: readonly Float64Array[];
 }
 
+const RULES = { minWeight: 0, lambda: 0, categorySmooth: 0, categoryLambda: 0, monotone: null };
+
 /** Trees on all rows, each once or as a bootstrap draws them. */
-function grow(X: Matrix, y: Uint8Array, minLeaf: number, count: number, seed?: number): Grown {
-  const cuts = findCuts(X);
+function grow(
+  X: Matrix,
+  y: Uint8Array,
+  minLeaf: number,
+  count: number,
+  seed?: number,
+  categorical: readonly string[] = [],
+  together = true,
+): Grown {
+  const bins = findBins(X, categorical);
   const weight = new Int32Array(X.rows).fill(1);
-  const codes = encode(X, cuts, 'column');
-  const grower = new Grower(
-    { codes, rows: X.rows, columns: X.columns, weight, target: y },
-    { minLeaf, maxDepth: 32, columnsTried: seed === undefined ? X.columns : 1 },
+  const codes = encode(X, bins, 'column');
+  const grower = new DepthFirstGrower(
+    { codes, rows: X.rows, columns: X.columns, categorical: bins.categorical },
+    { weight, target: y },
+    { minLeaf, maxDepth: 32, columnsTried: seed === undefined ? X.columns : 1, ...RULES },
+    together,
   );
+  const builder = new TreesBuilder();
   for (let t = 0; t < count; t++) {
     const random = new Random(seed ?? 1, t);
     if (seed !== undefined) {
       weight.fill(0);
       for (let i = 0; i < X.rows; i++) weight[random.int(X.rows)]! += 1;
     }
-    grower.grow(random);
+    grower.grow(random, builder);
   }
-  return { trees: grower.trees(), rowCodes: encode(X, cuts, 'row'), cuts };
+  return { trees: builder.trees(), rowCodes: encode(X, bins, 'row') };
 }
 
 describe('codes of values', () => {
@@ -99,9 +113,8 @@ describe('codes of values', () => {
       Array.from({ length: 10_000 }, () => [Math.exp(random.normal())]),
       ['x'],
     );
-    const cuts = findCuts(many);
     const sizes = new Int32Array(256);
-    for (const code of encode(many, cuts, 'column')) sizes[code]! += 1;
+    for (const code of encode(many, findBins(many), 'column')) sizes[code]! += 1;
     const used = sizes.filter((size) => size > 0);
     expect(used).toHaveLength(GROUPS_MAX);
     expect(Math.max(...used)).toBeLessThan((2 * 10_000) / GROUPS_MAX);
@@ -120,14 +133,15 @@ function bestGain(X: Matrix, y: Uint8Array, rows: readonly number[], minLeaf: nu
   for (let j = 0; j < X.columns; j++) {
     for (const cut of rows) {
       const limit = X.data[cut * X.columns + j]!;
-      const left = rows.filter((i) => !(X.data[i * X.columns + j]! > limit));
-      const goes = Number.isNaN(limit)
-        ? rows.filter((i) => Number.isNaN(X.data[i * X.columns + j]!))
-        : left;
-      const others = rows.filter((i) => !goes.includes(i));
-      if (goes.length < minLeaf || others.length < minLeaf) continue;
-      const part = (side: number[]) => side.reduce((sum, i) => sum + y[i]!, 0) ** 2 / side.length;
-      best = Math.max(best, part(goes) + part(others));
+      const left = rows.filter((i) => X.data[i * X.columns + j]! <= limit);
+      const lost = rows.filter((i) => Number.isNaN(X.data[i * X.columns + j]!));
+      // What is missing may go either way.
+      for (const goes of Number.isNaN(limit) ? [lost] : [left, [...left, ...lost]]) {
+        const others = rows.filter((i) => !goes.includes(i));
+        if (goes.length < minLeaf || others.length < minLeaf) continue;
+        const part = (side: number[]) => side.reduce((sum, i) => sum + y[i]!, 0) ** 2 / side.length;
+        best = Math.max(best, part(goes) + part(others));
+      }
     }
   }
   return best;
@@ -136,32 +150,37 @@ function bestGain(X: Matrix, y: Uint8Array, rows: readonly number[], minLeaf: nu
 describe('a tree', () => {
   it('makes the best cut at each node, keeps its leaves large enough, and knows their means', () => {
     fc.assert(
-      fc.property(small, fc.integer({ min: 1, max: 5 }), ({ X, y }, minLeaf) => {
-        const { trees, rowCodes } = grow(X, y, minLeaf, 1);
-        const visit = (node: number, rows: number[]): number => {
-          const ones = rows.reduce((sum, i) => sum + y[i]!, 0);
-          expect(trees.cover[node]).toBe(rows.length);
-          expect(trees.value[node]).toBeCloseTo(ones / rows.length, 12);
-          expect(rows.length).toBeGreaterThanOrEqual(minLeaf);
-          const possible = bestGain(X, y, rows, minLeaf);
-          const plain = ones ** 2 / rows.length;
-          const column = trees.feature[node]!;
-          if (column < 0) {
-            expect(possible).toBeLessThanOrEqual(plain + 1e-9);
-            return node + 1;
-          }
-          const isLeft = (i: number) => rowCodes[i * X.columns + column]! <= trees.split[node]!;
-          const left = rows.filter(isLeft);
-          const right = rows.filter((i) => !isLeft(i));
-          const part = (side: number[]) =>
-            side.reduce((sum, i) => sum + y[i]!, 0) ** 2 / side.length;
-          expect(part(left) + part(right)).toBeCloseTo(possible, 9);
-          const next = visit(node + 1, left);
-          expect(trees.right[node]).toBe(next);
-          return visit(next, right);
-        };
-        expect(visit(0, [...Array(X.rows).keys()])).toBe(trees.feature.length);
-      }),
+      fc.property(
+        small,
+        fc.integer({ min: 1, max: 5 }),
+        fc.boolean(),
+        ({ X, y }, minLeaf, apart) => {
+          const { trees, rowCodes } = grow(X, y, minLeaf, 1, undefined, [], !apart);
+          const visit = (node: number, rows: number[]): number => {
+            const ones = rows.reduce((sum, i) => sum + y[i]!, 0);
+            expect(trees.cover[node]).toBe(rows.length);
+            expect(trees.value[node]).toBeCloseTo(ones / rows.length, 12);
+            expect(rows.length).toBeGreaterThanOrEqual(minLeaf);
+            const possible = bestGain(X, y, rows, minLeaf);
+            const plain = ones ** 2 / rows.length;
+            const column = trees.feature[node]!;
+            if (column < 0) {
+              expect(possible).toBeLessThanOrEqual(plain + 1e-9);
+              return node + 1;
+            }
+            const isLeft = (i: number) => goesLeft(trees, node, rowCodes[i * X.columns + column]!);
+            const left = rows.filter(isLeft);
+            const right = rows.filter((i) => !isLeft(i));
+            const part = (side: number[]) =>
+              side.reduce((sum, i) => sum + y[i]!, 0) ** 2 / side.length;
+            expect(part(left) + part(right)).toBeCloseTo(possible, 9);
+            const next = visit(node + 1, left);
+            expect(trees.right[node]).toBe(next);
+            return visit(next, right);
+          };
+          expect(visit(0, [...Array(X.rows).keys()])).toBe(trees.feature.length);
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -173,18 +192,16 @@ it('a cut next to "missing" keeps values that were not drawn out of it, another 
       values.map((value) => [value]),
       ['x'],
     );
-    const grower = new Grower(
-      {
-        codes: encode(X, findCuts(X), 'column'),
-        rows: X.rows,
-        columns: 1,
-        weight: Int32Array.from(weights),
-        target: Uint8Array.of(1, 0, 0, 0, 0),
-      },
-      { minLeaf: 1, maxDepth: 1, columnsTried: 1 },
+    const bins = findBins(X);
+    const grower = new DepthFirstGrower(
+      { codes: encode(X, bins, 'column'), rows: X.rows, columns: 1, categorical: bins.categorical },
+      { weight: Int32Array.from(weights), target: Uint8Array.of(1, 0, 0, 0, 0) },
+      { minLeaf: 1, maxDepth: 1, columnsTried: 1, ...RULES },
+      true,
     );
-    grower.grow(new Random(1));
-    return grower.trees().split[0];
+    const builder = new TreesBuilder();
+    grower.grow(new Random(1), builder);
+    return builder.trees().split[0];
   };
   expect(split([Number.NaN, 1, 2, 3, 4], [1, 0, 0, 0, 1])).toBe(MISSING);
   // Codes 1 and 5 were drawn; 2 goes left, 3 and 4 go by the middle.
@@ -200,14 +217,14 @@ function expectation(trees: Trees, codes: Uint8Array, known: number): number {
     const left = node + 1;
     const right = trees.right[at]!;
     if (known & (1 << column)) {
-      return walk(first, codes[column]! <= trees.split[at]! ? left : right);
+      return walk(first, goesLeft(trees, at, codes[column]!) ? left : right);
     }
     const share = trees.cover[first + left]! / trees.cover[at]!;
     return share * walk(first, left) + (1 - share) * walk(first, right);
   };
   let sum = 0;
   for (let t = 0; t < trees.start.length - 1; t++) sum += walk(trees.start[t]!, 0);
-  return sum / (trees.start.length - 1);
+  return sum;
 }
 
 /** Shapley values by their definition: the mean over all orders of what each feature adds. */
@@ -233,7 +250,7 @@ describe('TreeSHAP', () => {
         fc.integer({ min: 1, max: 3 }),
         fc.nat(),
         ({ X, y, seed }, minLeaf, pick) => {
-          const { trees, rowCodes } = grow(X, y, minLeaf, 3, seed);
+          const { trees, rowCodes } = grow(X, y, minLeaf, 3, seed, pick % 2 === 0 ? ['x0'] : []);
           const at = (pick % X.rows) * X.columns;
           const codes = rowCodes.slice(at, at + X.columns);
           const { base, values } = treeShap(trees, codes);
@@ -247,6 +264,32 @@ describe('TreeSHAP', () => {
     );
   });
 
+  it('against a background equals Shapley values by their definition', () => {
+    fc.assert(
+      fc.property(
+        small,
+        fc.integer({ min: 1, max: 3 }),
+        fc.nat(),
+        ({ X, y, seed }, minLeaf, pick) => {
+          const { trees, rowCodes } = grow(X, y, minLeaf, 3, seed, pick % 2 === 0 ? ['x0'] : []);
+          const code = (i: number) => rowCodes.slice(i * X.columns, (i + 1) * X.columns);
+          const codes = code(pick % X.rows);
+          const others = rowCodes.subarray(0, 5 * X.columns);
+          // What is unknown is taken from each row of the background.
+          const mean = (known: number) =>
+            [0, 1, 2, 3, 4].reduce((sum, i) => {
+              const mixed = code(i).map((own, j) => (known & (1 << j) ? codes[j]! : own));
+              return sum + expectation(trees, mixed, (1 << X.columns) - 1) / 5;
+            }, 0);
+          const { base, values } = interventionalShap(trees, codes, others);
+          expect(base).toBeCloseTo(mean(0), 10);
+          shapley(mean, X.columns).forEach((value, j) => expect(values[j]).toBeCloseTo(value, 10));
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
   it('adds up to the prediction, and gives nothing to what no tree asks', () => {
     fc.assert(
       fc.property(small, ({ X, y, seed }) => {
@@ -257,10 +300,14 @@ describe('TreeSHAP', () => {
           y,
         );
         const p = model.predictProba(matrixOf(rows, wide.names));
+        const X3 = matrixOf(rows.slice(0, 3), wide.names);
         rows.forEach((row, i) => {
           const { base, values } = model.contributions(Float64Array.from(row));
           expect(values.reduce((sum, value) => sum + value, base)).toBeCloseTo(p[i]!, 10);
           expect(values.at(-1)).toBe(0);
+          const against = model.contributionsAgainst(Float64Array.from(row), X3);
+          const total = against.values.reduce((sum, value) => sum + value, against.base);
+          expect(total).toBeCloseTo(p[i]!, 10);
         });
       }),
       { numRuns: 30 },
