@@ -347,7 +347,10 @@ function caveatsOf(input: ReportInput, isFinal: boolean, ofEffect: readonly stri
   );
   say(input.launchedAtMs === null, () => 'The campaign has not been launched yet.');
   say(
-    !isFinal && input.windowEndMs !== null && input.nowMs < input.windowEndMs,
+    reachesPeople(input.mode) &&
+      !isFinal &&
+      input.windowEndMs !== null &&
+      input.nowMs < input.windowEndMs,
     () =>
       `The time in which orders count ends on ${day(input.windowEndMs!)}; until then these figures change.`,
   );

@@ -43,7 +43,7 @@ export async function snapshotAudience(
       await tx.query(
         `insert into audience_member (campaign_no, seq, person_id, unit, eligible, holdout, duplicate, pilot, score)
          select $1, row_number() over (order by draw($2, $3 || ':order', unit_or_id), person_id), person_id, unit,
-           can, can and held < $4, nth > 1, can and held >= $4 and ($5 > 0 and draw($2, $3 || ':pilot', unit_or_id) < $5),
+           can, can and held < $4, nth > 1, can and held >= $4 and ($5::float8 > 0 and draw($2, $3 || ':pilot', unit_or_id) < $5),
            score
          from (select *, draw($2, $3 || ':holdout', unit_or_id) as held from (
            select p.id as person_id, p.unit, coalesce(p.unit, p.id::text) as unit_or_id, s.score, x.nth,
