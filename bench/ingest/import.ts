@@ -3,6 +3,7 @@ import {
   createWriteStream,
   existsSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -79,12 +80,21 @@ export async function importRate(options: ImportRateOptions = {}): Promise<Impor
       { ...process.env, KAIROS_DATA_DIR: dataDir, KAIROS_SHOP: 'none' },
     );
     const seconds = (performance.now() - began) / 1_000;
+    const postgres = stack.pid('postgres');
+    log(`CPU of PostgreSQL and its sessions: ${postgres === null ? '?' : cpuSeconds(postgres)} s`);
     const report = JSON.parse(stdout.trim().split('\n').at(-1)!) as ImportReport;
     return { rows, seconds, rowsPerSecond: Math.round(rows / seconds), isReal, report };
   } finally {
     await stack.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Of a process and of its children that have ended, by the kernel's ticks of 10 ms. */
+function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) / 100;
 }
 
 async function migrateTables(config: Config): Promise<string> {

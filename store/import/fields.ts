@@ -6,7 +6,7 @@ import type { ConstantSource, FieldSpec, FormatRules, Reading, Scalar, Source } 
 import { Rejection } from './rejection.ts';
 import type { Choice } from './rules.ts';
 import type { Cell, Column, Table } from './table.ts';
-import { cleanText, hasControls, readBoolean, readNumber } from './values.ts';
+import { cleanText, hasControls, isPlainNumber, readBoolean, readNumber } from './values.ts';
 
 export type Row = readonly Cell[];
 /** Null where the row has nothing there. */
@@ -190,7 +190,16 @@ export class FieldCompiler {
     const name = typeof source === 'string' ? source : source.column;
     const { read } = this.cells(name, pointer);
     const field = pointer.slice(pointer.lastIndexOf('/') + 1);
-    return (row) => this.#textOf(read(row), field);
+    // Rows that stand together say the same of their order and their customer.
+    let last: { cell: Cell; text: string | null } = { cell: null, text: null };
+    return (row) => {
+      const cell = read(row);
+      if (cell === last.cell) return last.text;
+      const text = this.#textOf(cell, field);
+      // What a rule has to say of a cell is said each time.
+      if (typeof cell === 'string' && !hasControls(cell)) last = { cell, text };
+      return text;
+    };
   }
 
   #textOf(cell: Cell, field: string): string | null {
@@ -259,6 +268,8 @@ export class FieldCompiler {
       const cell = read(row);
       if (typeof cell === 'number') return cell;
       if (typeof cell === 'bigint') return Number(cell);
+      if (typeof cell === 'string' && decimal === '.' && isPlainNumber(cell))
+        return Number(cell) || 0;
       const text = this.#textOf(cell, field);
       return text === null ? null : readNumber(text, decimal);
     };
@@ -282,14 +293,14 @@ export class FieldCompiler {
       };
     }
     const cells = this.cells(nameOf(source), pointer);
-    const field = pointer.slice(pointer.lastIndexOf('/') + 1);
+    const texts = this.#bareText(source, pointer);
     return (row) => {
       const cell = cells.read(row);
       if (cell instanceof Date) {
         const atMs = cell.getTime();
         return cells.column.wallClock ? toInstant(atMs) : atMs;
       }
-      const found = this.#textOf(cell, field);
+      const found = texts(row);
       return found === null ? null : read(found);
     };
   }

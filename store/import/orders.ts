@@ -127,7 +127,7 @@ function orderEvent(
     if (line.atMs < atMs) atMs = line.atMs;
     stated ??= line.total;
     if (line.sku === null) continue;
-    const product = JSON.stringify(productOf(line, line.sku));
+    const product = productJson(line, line.sku);
     said.push(product);
     // What the catalogue says today is no part of what the file says.
     const category = line.category ?? options.categories.get(line.sku);
@@ -167,13 +167,15 @@ function orderProperties(lines: readonly Line[]): Record<string, unknown> {
   return properties;
 }
 
-/** The line as `OrderLine`, without its category. */
-function productOf(line: Line, sku: string): Record<string, unknown> {
+/** The line as `OrderLine`, without its category; written by hand, since this is the hottest place of an import. */
+function productJson(line: Line, sku: string): string {
   const quantity = Math.abs(line.quantity);
   const price = Math.abs(line.price);
   const amount = Math.abs(line.amount);
-  const product: Record<string, unknown> = { sku, quantity, price };
+  // What is known of every line stands last, and thus wins over what the mapping calls by the same name.
+  const more = line.lineProperties === null ? '{}' : JSON.stringify(line.lineProperties);
+  const head = more === '{}' ? '{' : `${more.slice(0, -1)},`;
   // Where whole cents a piece do not give what was paid for the line.
-  if (Math.round(price * 100) * quantity !== Math.round(amount * 100)) product['amount'] = amount;
-  return line.lineProperties ? { ...line.lineProperties, ...product } : product;
+  const isOdd = Math.round(price * 100) * quantity !== Math.round(amount * 100);
+  return `${head}"sku":${JSON.stringify(sku)},"quantity":${quantity},"price":${price}${isOdd ? `,"amount":${amount}` : ''}}`;
 }

@@ -7,6 +7,7 @@ import type { Db } from '../postgres.ts';
 import { FieldCompiler, type Row } from './fields.ts';
 import type { FormatRules, ImportKind, Mapping } from './mapping.ts';
 import { openTable } from './open.ts';
+import { awaitDisk } from './put-events.ts';
 import { RejectedFile } from './rejected-file.ts';
 import {
   count,
@@ -116,6 +117,7 @@ class ImportRun {
       await this.#sink?.close();
       for (const file of this.#rejected) file.close();
     }
+    await awaitDisk(this.#db, this.#request.kind);
     this.#balance();
     for (const [index, file] of report.files.entries()) {
       file.rejectedFile = this.#rejected[index]!.isWritten ? this.#rejected[index]!.path : null;

@@ -89,7 +89,7 @@ async function putOnce(
   const result = { added: 0, changed: 0, unchanged: 0, withdrawn: 0, contradictions: 0 };
   if (events.length === 0) return result;
   return transaction(db, async (tx) => {
-    await packFast(tx);
+    await loadFast(tx);
     const keys = events.map((event) => keyOf(event.messageId));
     const siblings = events.flatMap(({ sibling }) => (sibling ? [keyOf(sibling)] : []));
     const known = await readKnown(tx, [...keys, ...siblings]);
@@ -122,12 +122,28 @@ async function putOnce(
   });
 }
 
-/** Orders of many lines are packed; lz4 takes a third of the time of pglz, where this PostgreSQL has it. */
-async function packFast(tx: Tx): Promise<void> {
+/**
+ * Orders of many lines are packed; lz4 takes a third of the time of pglz, where this PostgreSQL has it. No part waits for
+ * the disk: an import is told to be done only behind {@link awaitDisk}.
+ */
+async function loadFast(tx: Tx): Promise<void> {
   await tx.query(
     `select set_config('default_toast_compression', 'lz4', true) from pg_settings
      where name = 'default_toast_compression' and 'lz4' = any (enumvals)`,
   );
+  await tx.query('set local synchronous_commit = off');
+}
+
+/** Waits until everything that was committed so far lies on the disk: this row's commit comes behind all of them. */
+export async function awaitDisk(db: Db, kind: string): Promise<void> {
+  await transaction(db, async (tx) => {
+    await tx.query('set local synchronous_commit = on');
+    await tx.query(
+      `insert into setting (key, value) values ('last import', $1)
+       on conflict (key) do update set value = excluded.value, updated_at = clock_timestamp()`,
+      [JSON.stringify({ kind })],
+    );
+  });
 }
 
 const keyOf = (messageId: string): string => messageKey(messageId);

@@ -8,6 +8,11 @@ const GROUPED_COMMA = /^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?$/;
 /** Currency signs and codes, and blanks, around a number. */
 const AROUND = /^[\p{Sc}\s]+|[\p{Sc}\s]+$|^[A-Z]{3}\s|\s[A-Z]{3}$/gu;
 
+/** Digits with a point among them, and no more. */
+export function isPlainNumber(text: string): boolean {
+  return PLAIN.test(text);
+}
+
 /**
  * NaN where the text is no number. Never guesses: `1,234` with a decimal point is 1234, with a comma 1.234. A minus may
  * stand behind the number, and parentheses for it, as in books.

@@ -83,7 +83,7 @@ describe('names that columns usually have', () => {
     writeFiles(folder, { 'o.csv': 'order,when,sku\n', 'n.csv': 'id,newsletter,consent\n' });
     const orders = await openTable(join(folder, 'o.csv'));
     expect(() => wellKnownMapping('orders', 'o.csv', orders)).toThrow(
-      'o.csv: no column is known to be at or currency or price of orders (--currency gives the currency); its columns are order, when, sku. Say which with --map.',
+      'o.csv: no column is known to be at or currency or price of orders (--currency gives the currency); its columns are order, when, sku. Say which with --map, and see --guess.',
     );
     const people = await openTable(join(folder, 'n.csv'));
     const { fields, traits } = wellKnownMapping('customers', 'n.csv', people);
