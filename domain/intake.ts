@@ -94,8 +94,13 @@ const RESERVED: ReadonlySet<string> = new Set([
   EVENT.eventsMoved,
   EVENT.personMerged,
   EVENT.eventsSuperseded,
+  EVENT.personErased,
+  EVENT.campaignClosed,
   EVENT.listJoined,
   EVENT.listLeft,
+  EVENT.segmentEntered,
+  EVENT.segmentLeft,
+  EVENT.peopleScored,
   EVENT.consentChanged,
   EVENT.unsubscribed,
 ]);

@@ -55,11 +55,20 @@ export const EVENT = {
   eventsMoved: 'Events Moved',
   personMerged: 'Person Merged',
   eventsSuperseded: 'Events Superseded',
+  /** `{people}`: our ids of whom the log and the warehouse have forgotten. */
+  personErased: 'Person Erased',
+  /** `{campaign, mode}` and how the audience ended: sent, skipped, bounced, expired, unknown. */
+  campaignClosed: 'Campaign Closed',
   adImpression: 'Ad Impression',
   offerRedeemed: 'Offer Redeemed',
   /** `{list}`: a person was put on a static list, or taken off it. */
   listJoined: 'List Joined',
   listLeft: 'List Left',
+  /** `{segment}`: a person came into a saved segment, or is no longer in it. */
+  segmentEntered: 'Segment Entered',
+  segmentLeft: 'Segment Left',
+  /** `{model, version}`: all people have a new score or cluster of that model. */
+  peopleScored: 'People Scored',
 } as const;
 
 export interface OrderLine {

@@ -158,10 +158,43 @@ export function nextChange(
   shop: ShopContext = DEFAULT_SHOP,
 ): number | null {
   const is = matchesSegment(segment, facts, nowMs, shop);
-  const times = new Set(leavesOf(segment).flatMap((leaf) => momentsOf(leaf, facts, nowMs, shop)));
-  const later = [...times].filter((time) => time > nowMs).sort((a, b) => a - b);
+  const later = laterMoments(segment, facts, nowMs, shop);
   for (const time of later) if (matchesSegment(segment, facts, time, shop) !== is) return time;
   return null;
+}
+
+/** Answers of one clause over all rows that {@link nextLook} may take; some milliseconds at most. */
+const LOOK_ROWS = 20_000;
+const LOOKS_MAX = 64;
+const LOOKS_MIN = 4;
+
+/**
+ * The same at a bounded cost: {@link nextChange}, or an earlier moment at which to look again where there are too many
+ * moments to try them all. Null where nothing ever changes by time alone.
+ */
+export function nextLook(
+  segment: Segment,
+  facts: PersonFacts,
+  nowMs: number,
+  shop: ShopContext = DEFAULT_SHOP,
+): number | null {
+  const later = laterMoments(segment, facts, nowMs, shop);
+  if (later.length === 0) return null;
+  const is = matchesSegment(segment, facts, nowMs, shop);
+  const looks = Math.floor(LOOK_ROWS / (facts.rows.length + 1));
+  const tried = later.slice(0, Math.max(LOOKS_MIN, Math.min(LOOKS_MAX, looks)));
+  const change = tried.find((time) => matchesSegment(segment, facts, time, shop) !== is);
+  return change ?? (tried.length < later.length ? tried.at(-1)! : null);
+}
+
+function laterMoments(
+  segment: Segment,
+  facts: PersonFacts,
+  nowMs: number,
+  shop: ShopContext,
+): number[] {
+  const times = new Set(leavesOf(segment).flatMap((leaf) => momentsOf(leaf, facts, nowMs, shop)));
+  return [...times].filter((time) => time > nowMs).sort((a, b) => a - b);
 }
 
 /** Every moment at which one clause's answer could change by time alone, and some others. */

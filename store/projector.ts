@@ -23,13 +23,23 @@ interface ProjectorRow {
   next_id: number | null;
 }
 
+/** Reading changes nothing, so that waiting for the log writes nothing either. */
 async function readPosition(db: Queryable): Promise<ProjectorRow> {
-  const { rows } = await db.query<ProjectorRow>(
-    `insert into projector (name) values ($1) on conflict (name) do update set name = excluded.name
-     returning xid::text as xid, id, next_xid::text as next_xid, next_id`,
-    [NAME],
-  );
-  return rows[0]!;
+  const read = (): Promise<{ rows: ProjectorRow[] }> =>
+    db.query<ProjectorRow>(
+      'select xid::text as xid, id, next_xid::text as next_xid, next_id from projector where name = $1',
+      [NAME],
+    );
+  const { rows } = await read();
+  if (rows[0]) return rows[0];
+  await db.query('insert into projector (name) values ($1) on conflict do nothing', [NAME]);
+  return (await read()).rows[0]!;
+}
+
+/** How far the warehouse has the log. */
+export async function projectorPosition(db: Queryable): Promise<LogPosition> {
+  const { xid, id } = await readPosition(db);
+  return { xid, id };
 }
 
 /**
@@ -51,9 +61,11 @@ export async function projectStep(db: Db, sink: ProjectionSink, step = STEP): Pr
   }
   const told = await eachOrderOnce(db, events);
   await sink(told.flatMap(expandSettled), `log-${at.xid}-${at.id}-${last.xid}-${last.id}`);
+  // Whoever follows the warehouse is told, so that it needs not ask (store/live/).
   await db.query(
-    `update projector set xid = $2::text::xid8, id = $3, next_xid = null, next_id = null,
-       projected = projected + $4, updated_at = clock_timestamp() where name = $1`,
+    `with moved as (update projector set xid = $2::text::xid8, id = $3, next_xid = null, next_id = null,
+       projected = projected + $4, updated_at = clock_timestamp() where name = $1 returning name)
+     select pg_notify('kairos_live', 'projector') from moved`,
     [NAME, last.xid, last.id, events.length],
   );
   return events.length;

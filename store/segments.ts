@@ -1,6 +1,8 @@
 import { KairosError } from '../domain/errors.ts';
+import { EVENT } from '../domain/records.ts';
 import { didYouMean } from '../domain/problem.ts';
 import type { Segment } from '../domain/segment.ts';
+import { segmentDependencies } from '../domain/segment-live.ts';
 import { referencesOf, resolvedSegment } from '../domain/segment-references.ts';
 import type { Db, Queryable } from './postgres.ts';
 import { transaction } from './postgres.ts';
@@ -44,7 +46,7 @@ export async function saveSegment(
     const saved = await savedSegments(tx);
     const before = saved.get(name);
     saved.set(name, segment);
-    resolvedSegment(segment, saved, name);
+    refuseOwnEvents(resolvedSegment(segment, saved, name));
     // Others may speak of it.
     for (const [other, definition] of saved) {
       if (referencesOf(definition).length > 0) resolvedSegment(definition, saved, other);
@@ -60,6 +62,18 @@ export async function saveSegment(
     await tx.query('delete from segment_size where segment = $1', [name]);
     return 'changed';
   });
+}
+
+/** Saved segments make these events, so one that looked at them could go round in a circle for ever. */
+function refuseOwnEvents(segment: Segment): void {
+  const { events } = segmentDependencies(segment);
+  for (const type of [EVENT.segmentEntered, EVENT.segmentLeft]) {
+    if (!events?.has(type)) continue;
+    throw new KairosError(
+      'SEGMENT_INVALID',
+      `A saved segment looks at the event "${type}", which saved segments make; expected a clause {segment: …} instead.`,
+    );
+  }
 }
 
 export interface SegmentSize {
@@ -93,4 +107,32 @@ export async function keepSize(db: Queryable, name: string, size: SegmentSize): 
 export async function shopTimeZone(db: Queryable): Promise<string> {
   const shop = await readSetting<{ timeZone?: string }>(db as Db, 'shop');
   return shop?.timeZone ?? 'UTC';
+}
+
+/** A saved segment as it is kept up with the log. */
+export interface LiveSize {
+  readonly members: number;
+  /** `new` until it was filled; `sweeping` while people are asked when time alone changes them. */
+  readonly state: 'new' | 'sweeping' | 'live';
+}
+
+/** The saved segments with their present sizes, and how far they are behind the log, in seconds. */
+export async function liveSizes(
+  db: Queryable,
+): Promise<{ sizes: Map<string, LiveSize>; lagSeconds: number }> {
+  const { rows } = await db.query<LiveSize & { name: string }>(
+    `select name, coalesce(m.n, 0) as members,
+       case when l.segment is null then 'new' when l.swept_to is null then 'live' else 'sweeping' end as state
+     from segment left join segment_live l on l.segment = name
+       left join (select segment, count(*) as n from segment_member group by 1) m on m.segment = name
+     order by name`,
+  );
+  const lag = await db.query<{ seconds: number | null }>(
+    `select extract(epoch from clock_timestamp() - e.received_at)::double precision as seconds
+     from projector p cross join lateral (select received_at from event
+       where (event.xid, event.id) > (p.xid, p.id) order by event.xid, event.id limit 1) e
+     where p.name = 'live segments'`,
+  );
+  const sizes = new Map(rows.map(({ name, members, state }) => [name, { members, state }]));
+  return { sizes, lagSeconds: Math.max(0, lag.rows[0]?.seconds ?? 0) };
 }

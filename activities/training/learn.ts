@@ -5,6 +5,7 @@ import { FittedRfmClusters } from '../../models/cluster/rfm.ts';
 import type { Matrix } from '../../models/matrix.ts';
 import { binaryModelFromJSON } from '../../models/registry.ts';
 import type { Dataset } from '../../models/train-order.ts';
+import { appendEvents } from '../../store/events.ts';
 import { currentModel, modelVersion, saveScores } from '../../store/models.ts';
 import type { Db } from '../../store/postgres.ts';
 import type { Warehouse } from '../../store/warehouse/client.ts';
@@ -99,6 +100,7 @@ export async function scoreOrder({ db, warehouse }: Clients, input: ScoreInput):
     );
     input.onProgress(batch.done);
   }
+  await tellScored(db, input);
   return table.ids.length;
 }
 
@@ -127,7 +129,21 @@ export async function scoreClusters(
     );
     input.onProgress(batch.done);
   }
+  await tellScored(db, input);
   return table.ids.length;
+}
+
+/** Live segments ask again what they know of everybody's scores (store/live/). */
+async function tellScored(db: Db, { model, version, nowMs }: ScoreInput): Promise<void> {
+  await appendEvents(db, [
+    {
+      messageId: `scored:${model}:${version}:${nowMs}`,
+      type: EVENT.peopleScored,
+      personId: null,
+      atMs: nowMs,
+      properties: { model, version },
+    },
+  ]);
 }
 
 interface Batch {

@@ -4,7 +4,7 @@ import { KairosError } from '../../domain/errors.ts';
 import { shopNowMs } from '../../store/clock.ts';
 import { lists, putMembersOnList, putOnList } from '../../store/lists.ts';
 import { awaitProjected } from '../../store/projector.ts';
-import { savedSegments, saveSegment, shopTimeZone } from '../../store/segments.ts';
+import { liveSizes, savedSegments, saveSegment, shopTimeZone } from '../../store/segments.ts';
 import { OVERLAP_MAX, overlapOf, unknownNames } from '../../store/warehouse/segment-counts.ts';
 import {
   prepareSegment,
@@ -165,19 +165,29 @@ function addNames(segment: Command): void {
     );
   segment
     .command('list')
-    .description('the saved segments, in words')
+    .description('the saved segments with their present sizes, in words')
     .addHelpText('after', example('segment list'))
     .action((_: unknown, command: Command) =>
       withContext(command, async (context) => {
+        const { sizes, lagSeconds } = await liveSizes(context.db);
         const saved = [...(await savedSegments(context.db))].map(([name, definition]) => ({
           name,
           words: describeSegment(definition),
           definition,
+          ...(sizes.get(name) ?? { members: 0, state: 'new' as const }),
         }));
-        context.print({ segments: saved }, () =>
+        context.print({ segments: saved, lagSeconds }, () =>
           saved.length === 0
             ? 'No segment is saved; see "kairos segment save --help".'
-            : table(saved.map(({ name, words }) => [name, words])),
+            : `${table([
+                ['segment', 'people now', '', 'in words'],
+                ...saved.map(({ name, members, state, words }) => [
+                  name,
+                  state === 'new' ? '' : members,
+                  state === 'live' ? '' : state,
+                  words,
+                ]),
+              ])}\n${lagSeconds.toFixed(1)} s behind the log`,
         );
       }),
     );
