@@ -104,7 +104,7 @@ const OFTEN: Segment[] = [
 
 const step = fc.oneof(
   {
-    weight: 4,
+    weight: 8,
     arbitrary: fc.record({ kind: fc.constant('event'), who: fc.nat(), what: fc.nat() }),
   },
   {
@@ -116,7 +116,7 @@ const step = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('scores'), who: fc.nat(), what: fc.nat() }),
   },
   {
-    weight: 4,
+    weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('time'),
       ms: fc.oneof(
@@ -140,7 +140,7 @@ test('live members are those of the compiled query, over random events, traits, 
     fc.asyncProperty(
       worldArbitrary.filter(({ people }) => people.filter((p) => p.events.length > 1).length > 3),
       sometimes,
-      fc.array(step, { minLength: 8, maxLength: 12 }),
+      fc.array(step, { minLength: 30, maxLength: 40 }),
       async (world, segments, steps) => {
         await db.query('delete from segment where name like $1', ['s%0']);
         nowMs += 100 * MS_PER_DAY;
@@ -179,6 +179,8 @@ test('live members are those of the compiled query, over random events, traits, 
               });
             }
           }
+          // Several things happen between two looks, as they do when events come fast.
+          if (each && each.kind !== 'time') continue;
           await settle(keeper);
           await Promise.all(
             names.map(async (name, index) => {
