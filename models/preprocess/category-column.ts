@@ -4,6 +4,8 @@ import { Random } from '../random.ts';
 export interface CategoryOptions {
   /** At most so many levels get a column each; more are said by their rate of the target and their frequency. */
   readonly levelsMax: number;
+  /** Levels become one column of numbers, for models that know categories. */
+  readonly codes: boolean;
 }
 
 /** Levels with fewer rows share one column with everything that was never seen. */
@@ -15,7 +17,7 @@ const FOLDS = 5;
 export interface CategoryState {
   readonly kind: 'category';
   readonly name: string;
-  readonly encode: 'one-hot' | 'target';
+  readonly encode: 'one-hot' | 'target' | 'codes';
   readonly levels: readonly string[];
   /** Of each level: log-odds of the target above the mean, smoothed, and its share of the rows. */
   readonly rates: readonly number[];
@@ -26,13 +28,13 @@ export function fitCategory(
   cells: readonly string[],
   y: ArrayLike<number>,
   name: string,
-  { levelsMax }: CategoryOptions,
+  { levelsMax, codes }: CategoryOptions,
 ): CategoryState {
   const counts = countLevels(cells, y, null);
   const levels = [...counts.keys()].filter((level) => counts.get(level)!.rows >= LEVEL_ROWS_MIN);
   // The most frequent first, then by name, so that the order of the rows changes nothing.
   levels.sort((a, b) => counts.get(b)!.rows - counts.get(a)!.rows || (a < b ? -1 : 1));
-  const encode = levels.length <= levelsMax ? 'one-hot' : 'target';
+  const encode = levels.length > levelsMax ? 'target' : codes ? 'codes' : 'one-hot';
   const prior = meanOf(counts);
   return {
     kind: 'category',
@@ -46,6 +48,7 @@ export function fitCategory(
 
 export function categoryNames({ name, encode, levels }: CategoryState): string[] {
   if (encode === 'target') return [`rate of ${name}`, `frequency of ${name}`];
+  if (encode === 'codes') return [name];
   // Two levels are one question.
   return (levels.length === 2 ? levels.slice(0, 1) : levels).map(
     (level) => `${name} = ${level === '' ? '(blank)' : level}`,
@@ -64,10 +67,15 @@ export function encodeCategories(
   const columns = categoryNames(state).length;
   for (let i = 0; i < cells.length; i++) {
     const k = index.get(cells[i]!.trim());
-    if (k === undefined) continue;
     const at = i * stride + place;
+    if (k === undefined) {
+      if (state.encode === 'codes') out[at] = Number.NaN;
+      continue;
+    }
     if (state.encode === 'one-hot') {
       if (k < columns) out[at + k] = 1;
+    } else if (state.encode === 'codes') {
+      out[at] = k;
     } else {
       out[at] = state.rates[k]!;
       out[at + 1] = state.shares[k]!;

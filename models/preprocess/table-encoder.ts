@@ -23,14 +23,22 @@ import {
 /**
  * What the columns are prepared for. `trees`: missing values stay missing, levels up to 12 get a column each. `lines`:
  * nothing is missing, long tails are shortened, levels up to 60 get a column each. `steps`: as `lines`, and each number
- * is cut into groups too, so that a line can bend.
+ * is cut into groups too, so that a line can bend. `codes`: as `trees`, for trees that know categories.
  */
-export type Flavour = 'trees' | 'lines' | 'steps';
+export type Flavour = 'trees' | 'codes' | 'lines' | 'steps';
 
-const RECIPES: Readonly<Record<Flavour, { fill: boolean; bins: number; levelsMax: number }>> = {
-  trees: { fill: false, bins: 0, levelsMax: 12 },
-  lines: { fill: true, bins: 0, levelsMax: 60 },
-  steps: { fill: true, bins: 10, levelsMax: 60 },
+interface Recipe {
+  readonly fill: boolean;
+  readonly bins: number;
+  readonly levelsMax: number;
+  readonly codes: boolean;
+}
+
+const RECIPES: Readonly<Record<Flavour, Recipe>> = {
+  trees: { fill: false, bins: 0, levelsMax: 12, codes: false },
+  codes: { fill: false, bins: 0, levelsMax: 200, codes: true },
+  lines: { fill: true, bins: 0, levelsMax: 60, codes: false },
+  steps: { fill: true, bins: 10, levelsMax: 60, codes: false },
 };
 
 type ColumnState = NumberState | CategoryState | DateState | TextState;
@@ -106,6 +114,15 @@ export class FittedTableEncoder {
     this.states = states;
     this.names = unique(states.flatMap(namesOfState));
     this.origins = states.flatMap((state) => namesOfState(state).map(() => state.name));
+  }
+
+  /** Columns whose numbers are names of categories. */
+  get categorical(): readonly string[] {
+    const coded = this.states.filter(
+      (state) => state.kind === 'category' && state.encode === 'codes',
+    );
+    const origins = new Set(coded.map((state) => state.name));
+    return this.names.filter((_, j) => origins.has(this.origins[j]!));
   }
 
   transform(table: RawTable): Matrix {

@@ -26,7 +26,7 @@ const FOLDS = 5;
 export function fitText(cells: readonly string[], y: ArrayLike<number>, name: string): TextState {
   const frequency = new Map<string, number>();
   for (const cell of cells) {
-    for (const token of new Set(tokenise(cell, true))) {
+    for (const token of new Set(tokenise(cell))) {
       frequency.set(token, (frequency.get(token) ?? 0) + 1);
     }
   }
@@ -110,7 +110,7 @@ function weigh(
   const value: number[] = [];
   cells.forEach((cell, i) => {
     const counts = new Map<number, number>();
-    for (const token of tokenise(cell, true)) {
+    for (const token of tokenise(cell)) {
       const j = index.get(token);
       if (j !== undefined) counts.set(j, (counts.get(j) ?? 0) + 1);
     }

@@ -1,4 +1,5 @@
 import { invalid } from '../check.ts';
+import { Boosting } from '../boosting/boosting.ts';
 import type { BinaryModel, Estimator } from '../estimator.ts';
 import { Forest } from '../forest/forest.ts';
 import { Logistic } from '../logistic/logistic.ts';
@@ -9,7 +10,8 @@ export interface Candidate {
   readonly family: string;
   readonly flavour: Flavour;
   readonly params: Readonly<Record<string, unknown>>;
-  make(seed: number): Estimator<BinaryModel>;
+  /** `categorical`: columns whose numbers are names of categories. */
+  make(seed: number, categorical: readonly string[]): Estimator<BinaryModel>;
   /** What a fit costs, in units of work: about a second each on one core of 2024. It is no clock, so that the same seed chooses the same on every machine. */
   units(rows: number, columns: number): number;
 }
@@ -18,7 +20,11 @@ interface Family {
   readonly flavours: readonly Flavour[];
   /** The first is the one to take without a choice. */
   readonly settings: readonly Readonly<Record<string, unknown>>[];
-  make(params: Readonly<Record<string, unknown>>, seed: number): Estimator<BinaryModel>;
+  make(
+    params: Readonly<Record<string, unknown>>,
+    seed: number,
+    categorical: readonly string[],
+  ): Estimator<BinaryModel>;
   units(rows: number, columns: number, params: Readonly<Record<string, unknown>>): number;
 }
 
@@ -29,6 +35,17 @@ const FAMILIES: Readonly<Record<string, Family>> = {
     settings: [{ lambda: 10 }, { lambda: 1 }, { lambda: 100 }, { lambda: 400 }],
     make: (params) => new Logistic(params),
     units: (rows, columns) => (8 * rows * columns * (columns + 20)) / 1.2e9,
+  },
+  boosting: {
+    flavours: ['trees', 'codes'],
+    settings: [
+      { trees: 200, learningRate: 0.03, maxLeaves: 15, minLeaf: 40 },
+      { trees: 100, learningRate: 0.1, maxLeaves: 31, minLeaf: 20 },
+      { trees: 300, learningRate: 0.03, maxLeaves: 6, minLeaf: 20, columnShare: 0.6 },
+    ],
+    make: (params, seed, categorical) => new Boosting({ ...params, categorical, seed }),
+    units: (rows, columns, params) =>
+      (Number(params['trees']) * rows * columns * Math.log2(Number(params['maxLeaves']))) / 6e8,
   },
   forest: {
     flavours: ['trees'],
@@ -59,7 +76,7 @@ export function candidatesOf(families: readonly string[] = FAMILY_NAMES): Candid
           family: name,
           flavour,
           params,
-          make: (seed) => family.make(params, seed),
+          make: (seed, categorical) => family.make(params, seed, categorical),
           units: (rows, columns) => family.units(rows, columns, params),
         });
       }

@@ -74,7 +74,7 @@ export function select(input: SelectInput): Selected {
     alive.forEach((candidate, k) => {
       const set = data.of(fold, candidate.flavour, rows);
       if (!budget.allows(candidate.units(set.X.rows, set.X.columns), 0.4)) return;
-      const model = candidate.make(seed).fit(set.X, set.y, silent(ctx));
+      const model = candidate.make(seed, set.categorical).fit(set.X, set.y, silent(ctx));
       const found = scoreOf(score, set.laterY, model.predictProba(set.later));
       scored.push({ candidate, score: found });
       tried.set(candidate, {
@@ -146,7 +146,9 @@ function lastRound(
         from + 0.7 / entrants.length / folds.length,
         `${candidate.family}, fold ${f + 1}: `,
       );
-      all.push(...candidate.make(seed).fit(set.X, set.y, part).predictProba(set.later));
+      all.push(
+        ...candidate.make(seed, set.categorical).fit(set.X, set.y, part).predictProba(set.later),
+      );
     });
     const p = Float64Array.from(all);
     kept.push(candidate);
@@ -218,6 +220,7 @@ class Budget {
 
 interface FoldSet {
   readonly X: Matrix;
+  readonly categorical: readonly string[];
   readonly y: Float64Array;
   readonly later: Matrix;
   readonly laterY: Float64Array;
@@ -254,6 +257,7 @@ class FoldData {
     const { encoder, X } = encode.fit(takeTableRows(table, trainRows), target(trainRows));
     return {
       X,
+      categorical: encoder.categorical,
       y: target(trainRows),
       later: encoder.transform(takeTableRows(table, laterRows)),
       laterY: target(laterRows),
@@ -279,6 +283,10 @@ export function refit(
     const known = encoded.get(flavour) ?? new TableEncoder({ plans, flavour, seed }).fit(table, y);
     encoded.set(flavour, known);
     const part = partOf(ctx, k / members.length, (k + 1) / members.length, `${family}: `);
-    return { weight, encoder: known.encoder, model: candidate.make(seed).fit(known.X, y, part) };
+    return {
+      weight,
+      encoder: known.encoder,
+      model: candidate.make(seed, known.encoder.categorical).fit(known.X, y, part),
+    };
   });
 }
