@@ -1,7 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
+import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readToken } from '../../domain/link-token.ts';
@@ -22,6 +20,7 @@ import {
   people,
   products,
   publicListener,
+  publicServer,
   sentMail,
   tokenOf,
 } from '../server/shop.ts';
@@ -219,12 +218,12 @@ describe('answers', () => {
       throw new TypeError(`cannot read person ada@mail.test at ${import.meta.url}`);
     };
     Object.assign(failing, { query: fail, connect: fail });
-    const { app, logged } = publicListener(failing);
+    const { app, request, close, logged } = await publicServer(failing);
     const auth = `Basic ${Buffer.from(`${WRITE_KEY}:`).toString('base64')}`;
     const answers = await Promise.all([
       app.request(`/c/${token}/1`),
       app.request(`/u/${token}`, { method: 'POST', body: 'confirm=yes' }),
-      app.request('/v1/track', {
+      request('/v1/track', {
         method: 'POST',
         headers: { authorization: auth },
         body: '{"userId":"u","event":"X"}',
@@ -238,6 +237,7 @@ describe('answers', () => {
       expect(await answer.text()).not.toMatch(/ada@|TypeError|\.ts|at .+:\d|secret/);
     }
     expect(JSON.stringify(logged)).not.toContain('ada@');
+    await close();
     await failing.end();
   });
 });
@@ -367,12 +367,8 @@ describe('bodies', () => {
   });
 
   it('without a length are cut off at the limit, on the wire', async () => {
-    const { app } = publicListener(db);
-    const answer = getRequestListener(app.fetch);
-    const server = createServer((request, response) => void answer(request, response));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
+    const { origin, close } = await publicServer(db);
+    const port = Number(new URL(origin).port);
     const auth = Buffer.from(`${WRITE_KEY}:`).toString('base64');
     const send = async (head: string, chunk: string, times: number): Promise<string> => {
       const socket = connect(port, '127.0.0.1');
@@ -394,7 +390,6 @@ describe('bodies', () => {
     expect(await send(smuggled, '', 0)).toMatch(/^HTTP\/1\.1 400 /);
     const { rows } = await db.query<{ n: number }>('select count(*) as n from suppression');
     expect(rows[0]!.n).toBe(0);
-    server.closeAllConnections();
-    server.close();
+    await close();
   });
 });
