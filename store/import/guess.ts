@@ -1,12 +1,13 @@
 import { inspectFile, openBytes } from './bytes.ts';
 import { type ColumnProfile, guessDecimal, isEmptyWord, profileColumn } from './guess-columns.ts';
-import { nameScore, placeHint, type PlaceHint, plainHeading } from './guess-names.ts';
+import { IS_DATE, IS_NUMBER, type Pick, pickFields } from './guess-fit.ts';
 import { findHeader } from './guess-header.ts';
+import { placeHint, plainHeading } from './guess-names.ts';
+import { countryHint, currencyOf, type Sheet, zoneOfMoney } from './guess-place.ts';
 import type { FieldSpec, FormatRules, ImportKind, Mapping, RowTest, Source } from './mapping.ts';
 import { FIELDS, IMPORT_KINDS } from './mapping.ts';
 import { openTable } from './open.ts';
-import type { Cell, Table, TextFormat } from './table.ts';
-import { readCountry, readNumber } from './values.ts';
+import type { Cell, TextFormat } from './table.ts';
 
 /** A mapping that was read off a file, for a person to confirm. */
 export interface Guess {
@@ -29,19 +30,6 @@ export interface Finding {
 }
 
 const ROWS = 5_000;
-/** Below this a column is not taken for a field. */
-const SCORE_MIN = 0.35;
-
-interface Sheet {
-  readonly table: Table;
-  readonly profiles: readonly ColumnProfile[];
-  readonly decimal: { readonly decimal: '.' | ','; readonly sure: number };
-  readonly place: PlaceHint;
-  readonly rows: number;
-  readonly recodedShare: number;
-  readonly emptyWords: readonly string[];
-  readonly format: FormatRules;
-}
 
 /**
  * Proposes a mapping by the headings (in nine languages) and the first 5,000 rows.
@@ -147,116 +135,6 @@ function proposal(kind: ImportKind, sheet: Sheet): { score: number; guess: Guess
   return { score: score - 2.5 * missing.length - 0.05 * unused.length, guess };
 }
 
-interface Pick {
-  readonly profile: ColumnProfile;
-  readonly sure: number;
-}
-
-/** Fields besides those of the mapping that help to make it. */
-const HELPERS: Partial<Record<ImportKind, readonly string[]>> = {
-  customers: ['first', 'last'],
-  orders: ['time', 'title', 'status'],
-};
-
-/** The surest pairs of a field and a column first; each column and field once. */
-function pickFields(kind: ImportKind, profiles: readonly ColumnProfile[]): Map<string, Pick> {
-  const names = [...Object.keys(FIELDS[kind]), ...(HELPERS[kind] ?? [])];
-  const pairs = names.flatMap((field) =>
-    profiles.map((profile) => ({ field, profile, sure: fitOf(kind, field, profile) })),
-  );
-  const picked = new Map<string, Pick>();
-  const used = new Set<ColumnProfile>();
-  for (const { field, profile, sure } of pairs.sort((a, b) => b.sure - a.sure)) {
-    if (sure < SCORE_MIN || picked.has(field) || used.has(profile)) continue;
-    // A price list has a price; the total of an order needs lines of its own beside it.
-    picked.set(field, { profile, sure });
-    used.add(profile);
-  }
-  if (kind === 'orders') weighMoney(picked, profiles);
-  return picked;
-}
-
-const IS_NUMBER = new Set(['quantity', 'price', 'amount', 'total', 'stock', 'rating']);
-const IS_DATE = new Set(['at', 'createdAt', 'consentAt']);
-
-/** How well heading and values fit a field together; neither alone is enough. */
-function fitOf(kind: ImportKind, field: string, profile: ColumnProfile): number {
-  const name = nameScore(kind, field, profile.name);
-  if (profile.values.length === 0) return name * 0.5;
-  if (IS_DATE.has(field)) {
-    const share = profile.dates?.share ?? 0;
-    // Numbers are dates only where the heading says so.
-    if (share < 0.5 || (profile.numbers > 0.9 && name < 0.5)) return 0;
-    return 0.45 * share + 0.55 * name;
-  }
-  if (IS_NUMBER.has(field)) return profile.numbers > 0.8 ? name * (0.6 + 0.4 * profile.numbers) : 0;
-  const isMoney = profile.numbers > 0.9 && profile.values.some((text) => /[.,]\d{1,2}$/.test(text));
-  switch (field) {
-    case 'email':
-      return profile.emails > 0.3 ? 0.6 * profile.emails + 0.4 * Math.max(name, 0.5) : 0;
-    case 'currency':
-      return profile.currencies > 0.9 ? 0.6 + 0.4 * name : 0;
-    case 'time':
-      return profile.times > 0.9 ? 0.5 + 0.5 * name : 0;
-    case 'country':
-      return profile.countries > 0.5 ? 0.3 * profile.countries + 0.7 * name : 0;
-    case 'granted':
-      return profile.booleans > 0.9 ? 0.3 + 0.7 * name : 0;
-    case 'customer':
-      // Where there is no id, the address is one.
-      return Math.max(isMoney ? 0 : name * 0.95, profile.emails > 0.8 ? 0.5 : 0);
-    case 'sku':
-    case 'order':
-    case 'id':
-      return isMoney ? 0 : name * 0.95;
-    default:
-      return name * 0.9;
-  }
-}
-
-/** Quantity times price is the amount: where numbers say which column is which, they know better than headings. */
-function weighMoney(picked: Map<string, Pick>, profiles: readonly ColumnProfile[]): void {
-  const quantity = picked.get('quantity')?.profile;
-  if (!quantity) return;
-  const taken = new Set(
-    [...picked].filter(([field]) => !IS_NUMBER.has(field)).map(([, { profile }]) => profile),
-  );
-  const money = profiles.filter(
-    (profile) =>
-      profile !== quantity &&
-      !taken.has(profile) &&
-      profile.numbers > 0.9 &&
-      profile.distinct < 1.01,
-  );
-  for (const price of money) {
-    for (const amount of money) {
-      if (price === amount || !isProduct(quantity, price, amount)) continue;
-      for (const field of ['price', 'amount', 'total']) picked.delete(field);
-      picked.set('price', { profile: price, sure: 0.99 });
-      picked.set('amount', { profile: amount, sure: 0.99 });
-      return;
-    }
-  }
-}
-
-function isProduct(quantity: ColumnProfile, price: ColumnProfile, amount: ColumnProfile): boolean {
-  let [hits, all] = [0, 0];
-  for (const [row, text] of quantity.cells.entries()) {
-    const [n, one, sum] = [text, price.cells[row]!, amount.cells[row]!].map(looseNumber);
-    if (!Number.isFinite(n) || !Number.isFinite(one) || !Number.isFinite(sum)) continue;
-    // A quantity of one tells nothing.
-    if (Math.abs(n!) === 1 || n === 0) continue;
-    all += 1;
-    if (Math.abs(Math.abs(n! * one!) - Math.abs(sum!)) <= 0.011 + Math.abs(sum!) * 0.001) hits += 1;
-  }
-  return all >= 3 && hits / all > 0.9;
-}
-
-function looseNumber(text: string): number {
-  const point = readNumber(text, '.');
-  return Number.isNaN(point) || /,\d{1,2}\D*$/.test(text) ? readNumber(text, ',') : point;
-}
-
 function sourceOf(field: string, { name, values, dates }: ColumnProfile, sheet: Sheet): Source {
   if (IS_DATE.has(field) && dates) {
     const formats = dates.formats.filter((format) => format !== undefined);
@@ -318,77 +196,6 @@ function formatOf(
     }
   }
   return found as FormatRules;
-}
-
-const SIGNS: readonly (readonly [sign: RegExp, currency: string])[] = [
-  [/€|\bEUR\b|\beuros?\b/i, 'EUR'],
-  [/£|\bGBP\b/i, 'GBP'],
-  [/\bCHF\b|\bSFr\b/i, 'CHF'],
-  [/\bPLN\b|zł/i, 'PLN'],
-  [/\bSEK\b/i, 'SEK'],
-  [/\bDKK\b/i, 'DKK'],
-  [/\bNOK\b/i, 'NOK'],
-  [/¥|\bJPY\b/i, 'JPY'],
-  [/\bCAD\b/i, 'CAD'],
-  [/\bAUD\b/i, 'AUD'],
-  [/\$|\bUSD\b/i, 'USD'],
-];
-const ZONES: Readonly<Record<string, string>> = {
-  GBP: 'Europe/London',
-  CHF: 'Europe/Zurich',
-  PLN: 'Europe/Warsaw',
-  SEK: 'Europe/Stockholm',
-  DKK: 'Europe/Copenhagen',
-  NOK: 'Europe/Oslo',
-  JPY: 'Asia/Tokyo',
-  USD: 'America/New_York',
-};
-
-/** By a sign at the amounts or in a heading. */
-function currencyOf(sheet: Sheet, picked: ReadonlyMap<string, Pick>): string | null {
-  const money = ['price', 'amount', 'total'].flatMap((field) => picked.get(field)?.profile ?? []);
-  for (const [sign, currency] of SIGNS) {
-    const inValues = money.some(({ values }) =>
-      values.slice(0, 50).some((text) => sign.test(text)),
-    );
-    if (inValues || sheet.profiles.some(({ name }) => sign.test(name))) return currency;
-  }
-  return null;
-}
-
-function zoneOfMoney(sheet: Sheet, picked: ReadonlyMap<string, Pick>): string {
-  const code = picked.get('currency')?.profile.values[0] ?? currencyOf(sheet, picked);
-  return ZONES[code?.toUpperCase() ?? ''] ?? countryHint(sheet)?.[0] ?? 'UTC';
-}
-
-const COUNTRIES: Readonly<Record<string, readonly [zone: string, currency: string]>> = {
-  GB: ['Europe/London', 'GBP'],
-  IE: ['Europe/Dublin', 'EUR'],
-  DE: ['Europe/Berlin', 'EUR'],
-  AT: ['Europe/Vienna', 'EUR'],
-  CH: ['Europe/Zurich', 'CHF'],
-  FR: ['Europe/Paris', 'EUR'],
-  ES: ['Europe/Madrid', 'EUR'],
-  IT: ['Europe/Rome', 'EUR'],
-  NL: ['Europe/Amsterdam', 'EUR'],
-  PL: ['Europe/Warsaw', 'PLN'],
-  SE: ['Europe/Stockholm', 'SEK'],
-  US: ['America/New_York', 'USD'],
-};
-
-/** Where most of the customers live. */
-function countryHint({ profiles }: Sheet): readonly [zone: string, currency: string] | null {
-  for (const { countries, values } of profiles) {
-    if (countries < 0.8) continue;
-    const counts = new Map<string, number>();
-    for (const text of values) {
-      const code = readCountry(text);
-      if (code !== null) counts.set(code, (counts.get(code) ?? 0) + 1);
-    }
-    const [code, n] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? ['', 0];
-    if (n > values.length / 2) return COUNTRIES[code] ?? null;
-  }
-  return null;
 }
 
 /** A day in one column and a time in another are one instant. */

@@ -4,6 +4,7 @@ import { round } from './lines.ts';
 import type { LoadEvent } from './put-events.ts';
 import type { Note } from './makers.ts';
 import type { Choice } from './rules.ts';
+import { hash } from './seen.ts';
 
 export interface OrderOptions {
   /** Names of the sums, in the order in which lines have them. */
@@ -117,7 +118,7 @@ function orderEvent(
     properties[name] = round(sum);
   }
   const products: string[] = [];
-  const said: string[] = [];
+  const said = new LineHashes();
   let [total, quantity, atMs] = [0, 0, Infinity];
   let stated: number | null = null;
   for (const line of lines) {
@@ -128,13 +129,13 @@ function orderEvent(
     stated ??= line.total;
     if (line.sku === null) continue;
     const product = productJson(line, line.sku);
-    said.push(product);
+    said.add(product);
     // What the catalogue says today is no part of what the file says.
     const category = line.category ?? options.categories.get(line.sku);
     products.push(
       category ? `${product.slice(0, -1)},"category":${JSON.stringify(category)}}` : product,
     );
-    if (line.category) said.push(line.category);
+    if (line.category) said.add(line.category);
   }
   // A total of the whole order holds for what was bought, or for all of it where nothing was.
   if (stated !== null && (!isRefund || !paired)) total = Math.abs(stated);
@@ -149,10 +150,29 @@ function orderEvent(
     atMs,
     json: `${head.slice(0, -1)},"products":[${products.join(',')}]}`,
     // In whatever order the lines stand.
-    content: [head, customer, atMs, ...said.sort()].join('\n'),
+    content: [head, customer, atMs, said.sum()].join('\n'),
     sibling: paired ? undefined : `${other}:${order}`,
     paired,
   };
+}
+
+/** What the lines of an order say, in whatever order they stand: 96 bits of a sum of hashes. */
+class LineHashes {
+  #sums: [number, number, number] = [0, 0, 0];
+
+  add(text: string): void {
+    const sums = this.#sums;
+    const first = hash(text, 0x811c9dc5);
+    const second = hash(text, 0x9e3779b9);
+    sums[0] = (sums[0] + first) >>> 0;
+    sums[1] = (sums[1] + second) >>> 0;
+    // Two lines that trade their parts leave the sums as they are, but not this one.
+    sums[2] = (sums[2] + Math.imul(first | 1, second)) >>> 0;
+  }
+
+  sum(): string {
+    return this.#sums.join(' ');
+  }
 }
 
 /** Of several values the first line's counts. */

@@ -17,7 +17,8 @@ import {
   type ImportReport,
   sumOf,
 } from './report.ts';
-import { type RowPlace, type Sink, sinkFor, type Take } from './sinks.ts';
+import type { RowPlace, Sink, Take } from './sink.ts';
+import { sinkFor } from './sinks.ts';
 import { rowTest } from './lines.ts';
 import { type LoadedLookup, loadLookups } from './lookups.ts';
 import { Rejection } from './rejection.ts';
