@@ -8,6 +8,9 @@ import type { BinaryModel, Model, ModelJson } from './estimator.ts';
 import { FittedForest } from './forest/forest.ts';
 import { FittedMlForest } from './forest/ml-forest.ts';
 import { FittedForestRegression } from './forest/regression.ts';
+import { FittedBgNbd } from './lifetime/bg-nbd.ts';
+import { FittedChurn } from './lifetime/churn.ts';
+import { FittedGammaGamma } from './lifetime/gamma-gamma.ts';
 import { FittedLogistic } from './logistic/logistic.ts';
 import { FittedPipeline } from './preprocess/pipeline.ts';
 import { FittedDecisionTree, FittedTreeRegression } from './tree/decision-tree.ts';
@@ -26,6 +29,9 @@ const READERS: Readonly<Record<string, (json: ModelJson) => Model>> = {
   'ml-forest': (json) => FittedMlForest.fromJSON(json),
   kmeans: (json) => FittedKMeans.fromJSON(json),
   'rfm-clusters': (json) => FittedRfmClusters.fromJSON(json),
+  'bg-nbd': (json) => FittedBgNbd.fromJSON(json),
+  'gamma-gamma': (json) => FittedGammaGamma.fromJSON(json),
+  churn: (json) => FittedChurn.fromJSON(json),
   pipeline: (json) => FittedPipeline.fromJSON(json, binaryModelFromJSON),
 };
 

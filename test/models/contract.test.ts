@@ -17,6 +17,7 @@ import { MODEL_KINDS } from '../../models/registry.ts';
 import { DecisionTree, TreeRegression } from '../../models/tree/decision-tree.ts';
 import type { ContractCase } from './estimator-contract.ts';
 import { describeEstimator } from './estimator-contract.ts';
+import { LIFETIME_CASES } from './lifetime-cases.ts';
 
 /** People who order by a law: more with orders, less with the days since the last one. */
 function orders(seed: number, rows = 400): { X: Matrix; y: Float64Array } {
@@ -78,6 +79,7 @@ const tightness = (model: Model, X: Matrix) => {
 };
 
 const CASES: Record<string, ContractCase> = {
+  ...LIFETIME_CASES,
   Constant: {
     make: () => new Constant(),
     data: orders,
