@@ -16,6 +16,7 @@ import type {
   SelfExplaining,
 } from './estimator.ts';
 import { advance, classesOf } from './estimator.ts';
+import { plainDesign } from './design.ts';
 import { newton } from './logistic/newton.ts';
 import type { Matrix, Target } from './matrix.ts';
 import { columnIndex, matrixOf } from './matrix.ts';
@@ -99,7 +100,8 @@ export class RecencyRule implements Estimator<FittedRecencyRule> {
     );
     const scale = scaleOf(logs);
     const ones = new Float64Array(X.rows).fill(1);
-    const fitted = newton(standardise(logs, scale), y!, ones, { lambda: 1, iterations: 50 }, ctx);
+    const Z = plainDesign(standardise(logs, scale));
+    const fitted = newton(Z, y!, ones, { lambda: 1, iterations: 50 }, ctx);
     advance(ctx, 1, 'fitted the curve');
     // The rule says "falls". Where the data says otherwise, it says so with the least of slopes.
     const slope = Math.min(fitted.weights[0]! / scale.scale[0]!, -1e-6);

@@ -1,4 +1,10 @@
 import { KairosError } from '../domain/errors.ts';
+import { FittedGaussianBayes } from './bayes/gaussian.ts';
+import { FittedMultinomialBayes } from './bayes/multinomial.ts';
+import { FittedLinearRegression } from './linear/regression.ts';
+import { FittedNet } from './net/net.ts';
+import { FittedSvmLinear } from './svm/linear.ts';
+import { FittedSvmRbf } from './svm/rbf.ts';
 import { FittedConstant, FittedRecencyRule } from './baseline.ts';
 import { FittedKMeans } from './cluster/kmeans.ts';
 import { FittedRfmClusters } from './cluster/rfm.ts';
@@ -20,6 +26,12 @@ const READERS: Readonly<Record<string, (json: ModelJson) => Model>> = {
   constant: (json) => FittedConstant.fromJSON(json),
   'recency-rule': (json) => FittedRecencyRule.fromJSON(json),
   logistic: (json) => FittedLogistic.fromJSON(json),
+  'linear-regression': (json) => FittedLinearRegression.fromJSON(json),
+  'gaussian-bayes': (json) => FittedGaussianBayes.fromJSON(json),
+  'multinomial-bayes': (json) => FittedMultinomialBayes.fromJSON(json),
+  'svm-linear': (json) => FittedSvmLinear.fromJSON(json),
+  'svm-rbf': (json) => FittedSvmRbf.fromJSON(json),
+  net: (json) => FittedNet.fromJSON(json),
   forest: (json) => FittedForest.fromJSON(json),
   'forest-regression': (json) => FittedForestRegression.fromJSON(json),
   boosting: (json) => FittedBoosting.fromJSON(json),

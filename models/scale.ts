@@ -9,9 +9,14 @@ export interface Scale {
 export function scaleOf(X: Matrix): Scale {
   const mean = new Float64Array(X.columns);
   const scale = new Float64Array(X.columns);
-  for (let at = 0; at < X.data.length; at++) mean[at % X.columns]! += X.data[at]! / X.rows;
-  for (let at = 0; at < X.data.length; at++) {
-    scale[at % X.columns]! += (X.data[at]! - mean[at % X.columns]!) ** 2 / X.rows;
+  for (let i = 0, at = 0; i < X.rows; i++) {
+    for (let j = 0; j < X.columns; j++, at++) mean[j]! += X.data[at]! / X.rows;
+  }
+  for (let i = 0, at = 0; i < X.rows; i++) {
+    for (let j = 0; j < X.columns; j++, at++) {
+      const difference = X.data[at]! - mean[j]!;
+      scale[j]! += (difference * difference) / X.rows;
+    }
   }
   for (let j = 0; j < X.columns; j++) {
     const deviation = Math.sqrt(scale[j]!);
@@ -22,9 +27,9 @@ export function scaleOf(X: Matrix): Scale {
 }
 
 export function standardise(X: Matrix, { mean, scale }: Scale): Matrix {
-  const data = X.data.map((value, at) => {
-    const j = at % X.columns;
-    return (value - mean[j]!) / scale[j]!;
-  });
+  const data = new Float64Array(X.data.length);
+  for (let i = 0, at = 0; i < X.rows; i++) {
+    for (let j = 0; j < X.columns; j++, at++) data[at] = (X.data[at]! - mean[j]!) / scale[j]!;
+  }
   return { ...X, data };
 }

@@ -12,6 +12,7 @@ import {
 import type { BinaryModel, Estimator, FitContext, ModelJson } from '../estimator.ts';
 import { advance, classesOf } from '../estimator.ts';
 import type { Matrix, Target } from '../matrix.ts';
+import { plainDesign } from '../design.ts';
 import { newton } from '../logistic/newton.ts';
 import { matrixOf, rowOf, takeRows, takeTarget } from '../matrix.ts';
 import { sampleRows, splitByFraction } from '../splits.ts';
@@ -92,7 +93,13 @@ function plattCurve(votes: Float64Array, y: Float64Array): Curve {
   const X = matrixOf([...Array.from(votes, (vote) => [vote]), [0], [1]], ['votes']);
   const target = Float64Array.from([...y, 0, 1]);
   const weight = new Float64Array(target.length).fill(1);
-  const { intercept, weights } = newton(X, target, weight, { lambda: 0.01, iterations: 50 }, {});
+  const { intercept, weights } = newton(
+    plainDesign(X),
+    target,
+    weight,
+    { lambda: 0.01, iterations: 50 },
+    {},
+  );
   return { intercept, slope: Math.max(0, weights[0]!) };
 }
 

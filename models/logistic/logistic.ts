@@ -18,7 +18,8 @@ import type {
 } from '../estimator.ts';
 import { advance, classesOf } from '../estimator.ts';
 import type { Matrix, Target } from '../matrix.ts';
-import { scaleOf, standardise } from '../scale.ts';
+import { designOf, sparseColumns } from '../design.ts';
+import { scaleOf } from '../scale.ts';
 import { newton } from './newton.ts';
 
 export interface LogisticParams {
@@ -59,7 +60,13 @@ export class Logistic implements Estimator<FittedLogistic> {
     advance(ctx, 0, 'standardising');
     const scale = scaleOf(X);
     const weight = Float64Array.from(y!, (value) => (value === 1 ? one : zero));
-    const fitted = newton(standardise(X, scale), y!, weight, { lambda, iterations }, ctx);
+    const fitted = newton(
+      designOf(X, scale, sparseColumns(X)),
+      y!,
+      weight,
+      { lambda, iterations },
+      ctx,
+    );
     advance(ctx, 1, `${fitted.iterations} steps`);
     return new FittedLogistic({
       names: [...X.names],

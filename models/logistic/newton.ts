@@ -1,8 +1,9 @@
 import { invalid } from '../check.ts';
+import type { Design } from '../design.ts';
 import type { FitContext } from '../estimator.ts';
 import { advance } from '../estimator.ts';
 import { solveSymmetric } from '../linear-algebra.ts';
-import type { Matrix, Target } from '../matrix.ts';
+import type { Target } from '../matrix.ts';
 
 export interface NewtonResult {
   readonly weights: Float64Array;
@@ -15,7 +16,7 @@ export interface NewtonResult {
  * Newton's method with step halving finds its only minimum, usually in 5 to 8 steps. The intercept is not penalised.
  */
 export function newton(
-  X: Matrix,
+  X: Design,
   y: Target,
   weight: Float64Array,
   { lambda, iterations }: { lambda: number; iterations: number },
@@ -31,10 +32,12 @@ export function newton(
     ones += weight[i]! * y[i]!;
   }
   beta[n - 1] = Math.log(ones / (sum - ones));
-  let cost = objective(X, y, weight, beta, lambda);
+  let logits = new Float64Array(X.rows);
+  let nextLogits = new Float64Array(X.rows);
+  let cost = objective(X, y, weight, beta, lambda, logits);
   let done = 0;
   while (done < iterations) {
-    const step = newtonStep(X, y, weight, beta, lambda);
+    const step = newtonStep(X, y, weight, beta, lambda, logits);
     done++;
     let size = 1;
     let next = beta;
@@ -42,70 +45,57 @@ export function newton(
     // Far from the minimum the full step may overshoot.
     for (; size > 1e-6; size /= 2) {
       next = beta.map((value, j) => value - size * step[j]!);
-      nextCost = objective(X, y, weight, next, lambda);
+      nextCost = objective(X, y, weight, next, lambda, nextLogits);
       if (nextCost < cost) break;
     }
     if (!(nextCost < cost)) break;
     const gained = cost - nextCost;
     beta = next;
     cost = nextCost;
+    [logits, nextLogits] = [nextLogits, logits];
     advance(ctx, done / iterations, `step ${done}`);
     if (gained < 1e-12 * (1 + Math.abs(cost))) break;
   }
   return { weights: beta.slice(0, n - 1), intercept: beta[n - 1]!, iterations: done };
 }
 
-function logitOf(X: Matrix, row: number, beta: Float64Array): number {
-  let logit = beta[X.columns]!;
-  const at = row * X.columns;
-  for (let j = 0; j < X.columns; j++) logit += X.data[at + j]! * beta[j]!;
-  return logit;
-}
-
+/** The objective at `beta`; the log-odds of each row are left in `logits`. */
 function objective(
-  X: Matrix,
+  { rows, columns, start, column, value, offset }: Design,
   y: Target,
   weight: Float64Array,
   beta: Float64Array,
   lambda: number,
+  logits: Float64Array,
 ): number {
+  let base = beta[columns]!;
   let cost = 0;
-  for (let i = 0; i < X.rows; i++) {
-    const logit = logitOf(X, i, beta);
+  for (let j = 0; j < columns; j++) {
+    base -= offset[j]! * beta[j]!;
+    cost += 0.5 * lambda * beta[j]! ** 2;
+  }
+  for (let i = 0; i < rows; i++) {
+    let logit = base;
+    for (let e = start[i]!; e < start[i + 1]!; e++) logit += value[e]! * beta[column[e]!]!;
+    logits[i] = logit;
     // log(1 + e^z) − y z, without overflow.
     const soft = logit > 0 ? logit + Math.log1p(Math.exp(-logit)) : Math.log1p(Math.exp(logit));
     cost += weight[i]! * (soft - y[i]! * logit);
   }
-  for (let j = 0; j < X.columns; j++) cost += 0.5 * lambda * beta[j]! ** 2;
   return cost;
 }
 
 /** H⁻¹ g at `beta`. */
 function newtonStep(
-  X: Matrix,
+  X: Design,
   y: Target,
   weight: Float64Array,
   beta: Float64Array,
   lambda: number,
+  logits: Float64Array,
 ): Float64Array {
   const n = X.columns + 1;
-  const hessian = new Float64Array(n * n);
-  const gradient = new Float64Array(n);
-  const row = new Float64Array(n);
-  row[n - 1] = 1;
-  for (let i = 0; i < X.rows; i++) {
-    row.set(X.data.subarray(i * X.columns, (i + 1) * X.columns));
-    const p = 1 / (1 + Math.exp(-logitOf(X, i, beta)));
-    const slope = weight[i]! * (p - y[i]!);
-    const curve = weight[i]! * p * (1 - p);
-    for (let a = 0; a < n; a++) {
-      const value = row[a]!;
-      if (value === 0) continue;
-      gradient[a]! += slope * value;
-      const scaled = curve * value;
-      for (let b = 0; b <= a; b++) hessian[a * n + b]! += scaled * row[b]!;
-    }
-  }
+  const { hessian, gradient } = derivatives(X, y, weight, logits);
   for (let j = 0; j < n; j++) {
     if (j < n - 1) {
       hessian[j * n + j]! += lambda;
@@ -120,4 +110,45 @@ function newtonStep(
     );
   }
   return gradient;
+}
+
+/** Of the losses: the gradient and the lower half of the Hessian, summed over entries that are not 0. */
+function derivatives(
+  { rows, columns, start, column, value, offset }: Design,
+  y: Target,
+  weight: Float64Array,
+  logits: Float64Array,
+): { hessian: Float64Array; gradient: Float64Array } {
+  const n = columns + 1;
+  const last = columns * n;
+  const hessian = new Float64Array(n * n);
+  const gradient = new Float64Array(n);
+  for (let i = 0; i < rows; i++) {
+    const p = 1 / (1 + Math.exp(-logits[i]!));
+    const slope = weight[i]! * (p - y[i]!);
+    const curve = weight[i]! * p * (1 - p);
+    const [from, to] = [start[i]!, start[i + 1]!];
+    for (let e = from; e < to; e++) {
+      const a = column[e]!;
+      gradient[a]! += slope * value[e]!;
+      const scaled = curve * value[e]!;
+      hessian[last + a]! += scaled;
+      const at = a * n;
+      for (let f = from; f <= e; f++) hessian[at + column[f]!]! += scaled * value[f]!;
+    }
+    gradient[columns]! += slope;
+    hessian[last + columns]! += curve;
+  }
+  // Σ c (v − o)(v − o)ᵀ of what was summed as Σ c v vᵀ; the last row of the sum is Σ c v.
+  const sums = hessian.slice(last);
+  const whole = sums[columns]!;
+  for (let a = 0; a < n; a++) {
+    const oa = a < columns ? offset[a]! : 0;
+    gradient[a]! -= oa * gradient[columns]!;
+    for (let b = 0; b <= a; b++) {
+      const ob = b < columns ? offset[b]! : 0;
+      hessian[a * n + b]! += whole * oa * ob - oa * sums[b]! - ob * sums[a]!;
+    }
+  }
+  return { hessian, gradient };
 }

@@ -15,6 +15,7 @@ import { Pipeline } from '../../models/preprocess/pipeline.ts';
 import { Random } from '../../models/random.ts';
 import { MODEL_KINDS } from '../../models/registry.ts';
 import { DecisionTree, TreeRegression } from '../../models/tree/decision-tree.ts';
+import { LINEAR_CASES } from './linear-cases.ts';
 import type { ContractCase } from './estimator-contract.ts';
 import { describeEstimator } from './estimator-contract.ts';
 import { LIFETIME_CASES } from './lifetime-cases.ts';
@@ -80,6 +81,7 @@ const tightness = (model: Model, X: Matrix) => {
 
 const CASES: Record<string, ContractCase> = {
   ...LIFETIME_CASES,
+  ...LINEAR_CASES,
   Constant: {
     make: () => new Constant(),
     data: orders,
