@@ -6,6 +6,7 @@ import { FittedNet } from './net/net.ts';
 import { FittedSvmLinear } from './svm/linear.ts';
 import { FittedSvmRbf } from './svm/rbf.ts';
 import { FittedConstant, FittedRecencyRule } from './baseline.ts';
+import { FittedHierarchical } from './cluster/hierarchical.ts';
 import { FittedKMeans } from './cluster/kmeans.ts';
 import { FittedRfmClusters } from './cluster/rfm.ts';
 import { FittedBoosting, FittedBoostingRegression } from './boosting/boosting.ts';
@@ -40,6 +41,7 @@ const READERS: Readonly<Record<string, (json: ModelJson) => Model>> = {
   'tree-regression': (json) => FittedTreeRegression.fromJSON(json),
   'ml-forest': (json) => FittedMlForest.fromJSON(json),
   kmeans: (json) => FittedKMeans.fromJSON(json),
+  hierarchical: (json) => FittedHierarchical.fromJSON(json),
   'rfm-clusters': (json) => FittedRfmClusters.fromJSON(json),
   'bg-nbd': (json) => FittedBgNbd.fromJSON(json),
   'gamma-gamma': (json) => FittedGammaGamma.fromJSON(json),

@@ -1,4 +1,3 @@
-import { kmeans } from 'ml-kmeans';
 import {
   checkJson,
   checkMatrix,
@@ -12,8 +11,9 @@ import { pack, unpack } from '../codec.ts';
 import type { ClusterModel, Estimator, FitContext, ModelJson } from '../estimator.ts';
 import { advance } from '../estimator.ts';
 import type { Matrix, Target } from '../matrix.ts';
-import { columnIndex, matrixOf, rowOf } from '../matrix.ts';
+import { columnIndex, matrixOf, rowOf, takeRows } from '../matrix.ts';
 import { Random } from '../random.ts';
+import { farApart, lloyd, miniBatch } from './lloyd.ts';
 import type { Scale } from '../scale.ts';
 import { scaleOf, standardise } from '../scale.ts';
 
@@ -24,11 +24,13 @@ export interface KMeansParams {
   /** Tries from different first centres; the tightest is kept. 10 miss the best by 0.1 % on Online Retail, k = 8. */
   readonly starts: number;
   readonly iterations: number;
+  /** Rows looked at in each of at most 100 steps (mini-batch k-means), for millions of rows; 0 for all rows in each. */
+  readonly batch: number;
 }
 
-const DEFAULTS: KMeansParams = { k: 6, log1p: [], starts: 20, iterations: 300 };
+const DEFAULTS: KMeansParams = { k: 6, log1p: [], starts: 20, iterations: 300, batch: 0 };
 
-/** k-means on standardised columns, by the npm package `ml-kmeans` (k-means++ starts). Clusters are sorted by size. */
+/** k-means on standardised columns, by Hamerly's algorithm from k-means++ starts. Clusters are sorted by size. */
 export class KMeans implements Estimator<FittedKMeans> {
   readonly kind = 'kmeans';
   readonly seed: number;
@@ -42,29 +44,28 @@ export class KMeans implements Estimator<FittedKMeans> {
   }
 
   fit(X: Matrix, _y?: Target, ctx: FitContext = {}): FittedKMeans {
-    const { k, starts, iterations } = this.params;
+    const { k, starts, iterations, batch } = this.params;
     checkMatrix(X, 'rejects');
     checkParam('k', k, 1, 1000);
     checkParam('starts', starts, 1, 1000);
     checkParam('iterations', iterations, 1, 100_000);
+    checkParam('batch', batch, 0, 1_000_000);
     const log1p = this.params.log1p.map((name) => columnIndex(X.names, name)).sort((a, b) => a - b);
     const logged = takeLogs(X, log1p);
     const scale = scaleOf(logged);
     const space = standardise(logged, scale);
-    const points = Array.from({ length: space.rows }, (_, i) => Array.from(rowOf(space, i)));
-    checkDistinct(points, k);
-    let best: { centres: number[][]; inertia: number } | null = null;
+    let best: { centres: Float64Array[]; inertia: number } | null = null;
     for (let s = 0; s < starts; s++) {
       advance(ctx, s / starts, `start ${s + 1} of ${starts}`);
-      const seed = new Random(this.seed, s).uint32() & 0x7fff_ffff;
-      const { centroids } = kmeans(points, k, {
-        seed,
-        initialization: 'kmeans++',
-        maxIterations: iterations,
-        tolerance: 1e-8,
-      });
-      const inertia = assign(space, centroids).inertia;
-      if (!best || inertia < best.inertia) best = { centres: centroids, inertia };
+      const random = new Random(this.seed, s);
+      const first = farApart(sampled(space, batch, random), k, random);
+      if (!first) throw tooFewDifferent(X, k);
+      const found = batch
+        ? miniBatch(space, first, batch, Math.min(iterations, 100), random)
+        : lloyd(space, first, iterations);
+      const centres = centresOf(matrixFrom(found, X.columns));
+      const inertia = assign(space, centres).inertia;
+      if (!best || inertia < best.inertia) best = { centres, inertia };
     }
     advance(ctx, 1, `${starts} starts`);
     return this.#fitted(X, log1p, scale, space, best!.centres);
@@ -75,7 +76,7 @@ export class KMeans implements Estimator<FittedKMeans> {
     log1p: readonly number[],
     scale: Scale,
     space: Matrix,
-    centres: number[][],
+    centres: readonly Float64Array[],
   ): FittedKMeans {
     const found = assign(space, centres);
     // Sorted by size, then by place: a number for each cluster that does not depend on the start that found it.
@@ -216,16 +217,24 @@ function takeLogs(X: Matrix, columns: readonly number[]): Matrix {
   return { ...X, data };
 }
 
-/** k-means++ divides by zero where there are fewer different points than centres. */
-function checkDistinct(points: readonly number[][], k: number): void {
+function tooFewDifferent(X: Matrix, k: number): Error {
   const seen = new Set<string>();
-  for (const point of points) {
-    seen.add(point.join());
-    if (seen.size >= k) return;
-  }
-  throw invalid(
+  for (let i = 0; i < X.rows && seen.size < k; i++) seen.add(rowOf(X, i).join());
+  return invalid(
     `The data has ${seen.size} different rows; expected at least ${k} for ${k} clusters.`,
   );
+}
+
+/** First centres of mini-batches come from few rows: looking for them in millions would cost more than the batches. */
+function sampled(space: Matrix, batch: number, random: Random): Matrix {
+  const rows = Math.max(3 * batch, 10_000);
+  return batch === 0 || space.rows <= rows
+    ? space
+    : takeRows(space, random.sample(space.rows, rows));
+}
+
+function matrixFrom(data: Float64Array, columns: number): Matrix {
+  return { rows: data.length / columns, columns, data, names: [] };
 }
 
 function assign(
@@ -263,7 +272,7 @@ function centresOf(centres: Matrix): Float64Array[] {
   return Array.from({ length: centres.rows }, (_, c) => rowOf(centres, c));
 }
 
-function compare(a: readonly number[], b: readonly number[]): number {
+function compare(a: Float64Array, b: Float64Array): number {
   for (let j = 0; j < a.length; j++) if (a[j] !== b[j]) return a[j]! - b[j]!;
   return 0;
 }

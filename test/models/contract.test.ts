@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { Constant, RecencyRule } from '../../models/baseline.ts';
 import { Boosting, BoostingRegression } from '../../models/boosting/boosting.ts';
+import { Hierarchical } from '../../models/cluster/hierarchical.ts';
 import { KMeans } from '../../models/cluster/kmeans.ts';
 import { RfmClusters } from '../../models/cluster/rfm.ts';
 import type { BinaryModel, ClusterModel, Model, RegressionModel } from '../../models/estimator.ts';
@@ -165,6 +166,13 @@ const CASES: Record<string, ContractCase> = {
   KMeans: {
     make: (seed) =>
       new KMeans({ k: 4, log1p: ['orders'], ...(seed === undefined ? {} : { seed }) }),
+    data: customers,
+    quality: tightness,
+    qualityTolerance: 0.01,
+    qualityMin: -0.6,
+  },
+  Hierarchical: {
+    make: () => new Hierarchical({ k: 4 }),
     data: customers,
     quality: tightness,
     qualityTolerance: 0.01,
