@@ -127,8 +127,9 @@ async function loseEveryTier(no: number): Promise<void> {
   ] as const) {
     await untilUp(part);
     world.kill(part);
+    // The process may still be writing its last file while it dies.
     for (const file of [path, `${path}-wal`, `${path}-shm`])
-      rmSync(file, { recursive: true, force: true });
+      rmSync(file, { recursive: true, force: true, maxRetries: 20 });
     say(`lost ${part}`);
   }
   await sleep(10_000);
