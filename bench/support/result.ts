@@ -4,6 +4,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Messages, people or rows a round, where the bench has such a number. */
   readonly recipients?: number | undefined;
+  /** One part of a bench that has several; all where absent. */
+  readonly family?: string | undefined;
   /** Progress, on stderr. */
   readonly log: (line: string) => void;
 }
