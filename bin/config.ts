@@ -49,6 +49,10 @@ export interface Config {
   codesKey: Secret;
   /** For `POST /v1/…` of the public listener, by basic auth. */
   writeKey: Secret;
+  /** Seals the secrets of webhooks; 32 bytes, base64url. */
+  vaultKey: Secret;
+  /** Whether webhooks may go to hosts inside the network and without TLS, by `KAIROS_WEBHOOKS_ALLOW_PRIVATE`. */
+  webhooksAllowPrivate: boolean;
   temporal: {
     /** For `Connection.connect` and `NativeConnection.connect`. A function, so that no key is printed. */
     connection: () => ClientConnectConfig['connectionOptions'];
@@ -119,6 +123,8 @@ export function loadConfig(
     links: secrets.links,
     codesKey: secrets.codes,
     writeKey: secrets.write,
+    vaultKey: secrets.vault,
+    webhooksAllowPrivate: flag(env, 'KAIROS_WEBHOOKS_ALLOW_PRIVATE'),
     temporal: temporalSettings(env, ports),
   };
 }

@@ -1,12 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { KairosError } from '../domain/errors.ts';
 import { addCampaignCommands } from './commands/campaign.ts';
+import { addEraseCommand } from './commands/erase.ts';
 import { addIntakeCommands } from './commands/intake.ts';
 import { addDataCommands } from './commands/data.ts';
 import { addModelFileCommands } from './commands/model-file.ts';
 import { addOperatorCommands } from './commands/operator.ts';
 import { addSegmentCommands } from './commands/segment.ts';
 import { addTrainCommand } from './commands/train.ts';
+import { addWebhookCommands } from './commands/webhook.ts';
 
 /** Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the thing asked for is not there, 4 a check found problems. */
 export const EXIT = { done: 0, failed: 1, usage: 2, missing: 3, problems: 4 } as const;
@@ -30,6 +32,8 @@ addModelFileCommands(program);
 addSegmentCommands(program);
 addCampaignCommands(program);
 addIntakeCommands(program);
+addWebhookCommands(program);
+addEraseCommand(program);
 addOperatorCommands(program);
 
 try {

@@ -51,6 +51,8 @@ export interface Secrets {
   codes: Secret;
   /** The key that the shop's own systems send events with. */
   write: Secret;
+  /** Seals the secrets of webhooks in the database; 32 bytes, base64url. */
+  vault: Secret;
 }
 
 interface SecretsFile {
@@ -61,6 +63,7 @@ interface SecretsFile {
   links: { id: string; key: string }[];
   codes: string;
   write: string;
+  vault: string;
 }
 
 const random = (): string => randomBytes(32).toString('base64url');
@@ -77,6 +80,7 @@ export function loadSecrets(dataDir: string): Secrets {
     links: known.links?.length ? known.links : [{ id: 'k1', key: random() }],
     codes: known.codes ?? random(),
     write: known.write ?? random(),
+    vault: known.vault ?? random(),
   };
   if (JSON.stringify(complete) !== JSON.stringify(known)) {
     writeFileAtomically(path, `${JSON.stringify(complete, null, 2)}\n`, 0o600);
@@ -91,6 +95,7 @@ export function loadSecrets(dataDir: string): Secrets {
     links: complete.links.map(({ id, key }) => ({ id, key: new Secret(key) })),
     codes: new Secret(complete.codes),
     write: new Secret(complete.write),
+    vault: new Secret(complete.vault),
   };
 }
 

@@ -6,20 +6,22 @@ import { createAdminApp } from '../server/admin/app.ts';
 import { assertSafeBind } from '../server/admin/guard.ts';
 import { createMetrics } from '../server/admin/metrics.ts';
 import { codeOf, createPublicListener, publicCounters } from '../server/public/app.ts';
+import { limitedLog } from '../server/limited-log.ts';
 import { ReactionLog } from '../server/public/reaction-log.ts';
 import { sealAudit } from '../store/audit.ts';
 import { openShopClock } from '../store/clock.ts';
 import { keepLog } from '../store/events.ts';
+import { runLiveSegments } from '../store/live/loop.ts';
 import { settleIdentities } from '../store/identity.ts';
 import { type Db, connectPostgres } from '../store/postgres.ts';
-import { runProjector } from '../store/projector.ts';
 import { warehouseSource } from '../store/report-source.ts';
 import { buildReport } from '../store/report.ts';
 import { reactionsOf } from './campaign-deps.ts';
 import { openControlPlane } from './campaign-control.ts';
 import { linkKeys } from './link-keys.ts';
+import { readLogFor } from './log-readers.ts';
 import { runProcess } from './process.ts';
-import { projectInto } from './projection.ts';
+import { openVault } from './vault.ts';
 import { openWarehouse } from './warehouse-client.ts';
 
 const HOST = '127.0.0.1';
@@ -34,8 +36,8 @@ await runProcess('server', async (config) => {
   const clock = await openShopClock(db);
   const queue = openTicketQueue((config.queueUrl ?? config.database.url).reveal());
   const temporal = openControlPlane(config);
-  const log = (event: string, detail: Record<string, unknown> = {}): void =>
-    console.log(JSON.stringify({ event, ...detail }));
+  const log = limitedLog((event, detail) => console.log(JSON.stringify({ event, ...detail })));
+  const vault = openVault(config);
   const reactions = new ReactionLog(db, log);
   const counters = publicCounters();
   const publicListener = createPublicListener({
@@ -43,6 +45,7 @@ await runProcess('server', async (config) => {
     clock,
     linkKeys: linkKeys(config),
     writeKeys: [config.writeKey.reveal()],
+    vault,
     reactions,
     counters,
     log,
@@ -80,14 +83,15 @@ await runProcess('server', async (config) => {
     await listen(publicListener, config.ports.public),
     await listen(getRequestListener(adminApp.fetch), config.ports.admin),
   ];
-  const projector = runProjector(db, projectInto(warehouse), log);
+  const readers = readLogFor({ db, warehouse, vault, log }, config);
+  const live = runLiveSegments({ db, warehouse, clock, log });
   const sealer = setInterval(() => void sealAudit(db).catch(() => {}), SEAL_MS);
   const keeper = keepTidy(db, log);
   return {
     async stop() {
       clearInterval(sealer);
       clearInterval(keeper);
-      await Promise.all([...listeners.map(drain), projector.stop()]);
+      await Promise.all([...listeners.map(drain), readers.stop(), live.stop()]);
       await publicListener.idle();
       await reactions.close();
       clock.stop();

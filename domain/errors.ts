@@ -17,6 +17,8 @@ export const ERRORS = {
   HEADER_INVALID: { retryable: false, status: 422 },
   TOKEN_INVALID: { retryable: false, status: 404 },
   INTAKE_INVALID: { retryable: false, status: 422 },
+  WEBHOOK_INVALID: { retryable: false, status: 422 },
+  WEBHOOK_UNKNOWN: { retryable: false, status: 404 },
   IMPORT_INVALID: { retryable: false, status: 422 },
   MODEL_INVALID: { retryable: false, status: 422 },
   MODEL_REFUSED: { retryable: false, status: 422 },

@@ -53,6 +53,10 @@ function ever(name: string, meaning: string, formula: Formula, missing: boolean)
   return { name, meaning, windowDays: null, missing, formula };
 }
 
+function counted(name: string, event: string, windows: readonly number[]): Feature[] {
+  return windowed(name, `${event} events`, { kind: 'count', event }, windows);
+}
+
 const { orderCompleted } = EVENT;
 
 /** What P(order in the next 30 days) is learnt from, in the order of the columns. */
@@ -127,9 +131,37 @@ export const RFM_FEATURES: readonly Feature[] = [
   ),
 ];
 
+/** What a visit shows before an order; segments compare these, models do not learn from them yet. */
+export const COMMERCE_FEATURES: readonly Feature[] = [
+  ever(
+    'cartDays',
+    'days since the last Product Added; below recencyDays (or with no order) the cart was left',
+    { kind: 'days', event: EVENT.productAdded, from: 'last' },
+    true,
+  ),
+  ever(
+    'checkoutDays',
+    'days since the last Checkout Started; below recencyDays (or with no order) it was left',
+    { kind: 'days', event: 'Checkout Started', from: 'last' },
+    true,
+  ),
+  ...counted('checkouts', 'Checkout Started', [7, 30]),
+  ...counted('cartRemovals', 'Product Removed', [30]),
+  ...counted('searches', 'Products Searched', [30]),
+  ...counted('lists', 'Product List Viewed', [30]),
+  ...counted('wishes', 'Product Added to Wishlist', [90]),
+  ...counted('promotionClicks', 'Promotion Clicked', [90]),
+  ...counted('coupons', 'Coupon Applied', [365]),
+  ...counted('couponDenials', 'Coupon Denied', [30]),
+  ...counted('reviews', EVENT.productReviewed, [365]),
+];
+
 /** Every feature by its name. */
 export const FEATURES: ReadonlyMap<string, Feature> = new Map(
-  [...ORDER_FEATURES, ...RFM_FEATURES].map((feature) => [feature.name, feature]),
+  [...ORDER_FEATURES, ...RFM_FEATURES, ...COMMERCE_FEATURES].map((feature) => [
+    feature.name,
+    feature,
+  ]),
 );
 
 /** The horizon of the score `order-30d`, in days. */

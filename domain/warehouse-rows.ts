@@ -263,3 +263,21 @@ export function eventToMove({ type, properties }: EventOfLog): EventMove | null 
     move.types.includes(EVENT.orderCompleted) || move.types.includes(EVENT.orderRefunded);
   return hasLines ? { ...move, types: [...move.types, ...lines] } : move;
 }
+
+/** What events of a person who was erased keep: what they are counted by. Everything else of them is gone. */
+export const ERASED_KEEPS: readonly string[] =
+  'category sku orderId total currency products price cost quantity rating campaign step variant link machine list segment'.split(
+    ' ',
+  );
+export const ERASED_LINE_KEEPS: readonly string[] = [
+  'sku',
+  'category',
+  'quantity',
+  'price',
+  'amount',
+];
+
+/** The people whom a row of the log says to be forgotten; null for other events. */
+export function eventToErasure({ type, properties }: EventOfLog): number[] | null {
+  return type === EVENT.personErased ? (properties['people'] as number[]) : null;
+}

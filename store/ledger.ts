@@ -10,6 +10,8 @@ import {
   isBalanced,
 } from '../domain/ledger.ts';
 import { LIMITS } from '../domain/limits.ts';
+import { EVENT } from '../domain/records.ts';
+import { appendEvents } from './events.ts';
 import type { Db, Queryable, Tx } from './postgres.ts';
 import { transaction } from './postgres.ts';
 
@@ -401,10 +403,21 @@ export async function closeCampaign(db: Db, campaignNo: number): Promise<LedgerC
         { counts },
       );
     }
-    await tx.query(
-      'update campaign set closed_at = coalesce(closed_at, shop_now()) where no = $1',
+    const { rows } = await tx.query<{ id: string; mode: number; ms: number }>(
+      `update campaign set closed_at = coalesce(closed_at, shop_now()) where no = $1
+       returning id, mode, (extract(epoch from closed_at) * 1000)::double precision as ms`,
       [campaignNo],
     );
+    const { id, mode, ms } = rows[0]!;
+    await appendEvents(tx, [
+      {
+        messageId: `campaign-closed:${campaignNo}`,
+        type: EVENT.campaignClosed,
+        personId: null,
+        atMs: ms,
+        properties: { campaign: id, mode, ...counts },
+      },
+    ]);
     return counts;
   });
 }

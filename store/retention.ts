@@ -49,6 +49,8 @@ const KEPT_TYPES: readonly string[] = [
   EVENT.eventsMoved,
   EVENT.personMerged,
   EVENT.eventsSuperseded,
+  EVENT.personErased,
+  EVENT.campaignClosed,
   EVENT.listJoined,
   EVENT.listLeft,
   'Messages Settled',

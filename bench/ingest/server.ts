@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -5,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { createPublicListener, publicCounters } from '../../server/public/app.ts';
 import { ReactionLog } from '../../server/public/reaction-log.ts';
 import { connectPostgres } from '../../store/postgres.ts';
+import { Vault } from '../../store/sealed.ts';
 
 /** The public listener alone, in a process of its own: prints its port and serves until it is killed. */
 const { values } = parseArgs({
@@ -17,6 +19,7 @@ const server = createServer(
     clock: { nowMs: () => Date.now() },
     linkKeys: [],
     writeKeys: [values.key!],
+    vault: new Vault(randomBytes(32)),
     reactions: new ReactionLog(db),
     counters: publicCounters(),
     log: (event, detail) => console.error(JSON.stringify({ event, ...detail })),

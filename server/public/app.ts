@@ -4,6 +4,7 @@ import type { ShopClock } from '../../domain/clock.ts';
 import { type LinkKey, type TokenSubject, readToken } from '../../domain/link-token.ts';
 import { backoffMs } from '../../domain/retry.ts';
 import { type Db, isTransient } from '../../store/postgres.ts';
+import type { Vault } from '../../store/sealed.ts';
 import { unsubscribe } from '../../store/tracking.ts';
 import { securityHeaders } from '../headers.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -15,6 +16,12 @@ import { PUBLIC_PAGE_POLICY, askPage, donePage, noticePage } from './pages.ts';
 import type { ReactionLog } from './reaction-log.ts';
 import { answerSnippet } from './snippet.ts';
 import { LookupTimeout, Targets } from './targets.ts';
+import {
+  type WebhookCounters,
+  WebhookSources,
+  answerWebhook,
+  webhookSourceOf,
+} from './webhooks.ts';
 import { type Words, wordsFor } from './words.ts';
 import { WriteKeys } from './write-keys.ts';
 
@@ -26,12 +33,14 @@ export interface PublicDeps {
   linkKeys: readonly LinkKey[];
   /** Keys that shops send events with. */
   writeKeys: readonly string[];
+  /** Opens the secrets of webhook sources. */
+  vault: Vault;
   reactions: ReactionLog;
   counters: PublicCounters;
   log(event: string, detail?: Record<string, unknown>): void;
 }
 
-export interface PublicCounters extends IntakeCounters {
+export interface PublicCounters extends IntakeCounters, WebhookCounters {
   clicks: number;
   opens: number;
   unsubscribes: number;
@@ -52,6 +61,8 @@ export function publicCounters(): PublicCounters {
     intakeRejected: 0,
     intakeRefused: 0,
     intakeBusy: 0,
+    webhooksTaken: 0,
+    webhooksRefused: 0,
   };
 }
 
@@ -104,10 +115,13 @@ export function createPublicListener(
     keys: new WriteKeys(deps.db, deps.writeKeys),
     inFlight: new BytesInFlight(options.inFlightBytes ?? IN_FLIGHT_BYTES),
   };
+  const webhooks = { ...intake, sources: new WebhookSources(deps) };
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     const [path = ''] = (request.url ?? '').split('?', 1);
     const kind = intakeKind(path);
-    if (kind === null) void others(request, response);
+    const source = webhookSourceOf(path);
+    if (source !== null) void answerWebhook(webhooks, source, request, response);
+    else if (kind === null) void others(request, response);
     else void answerIntake(intake, kind, request, response);
   };
   return Object.assign(listener, { idle: () => writer.idle() });

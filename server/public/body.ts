@@ -64,14 +64,33 @@ export async function readBody(
   max: number,
   grow: (bytes: number) => boolean,
 ): Promise<string> {
-  const tooLarge = (): BodyProblem =>
+  const tooLarge = tooLargeFor(max);
+  const raw = await readBytes(request, max, grow);
+  const text = await unpack(raw, request.headers['content-encoding'], max, grow, tooLarge);
+  return textOfBytes(text);
+}
+
+const tooLargeFor =
+  (max: number): (() => BodyProblem) =>
+  () =>
     new BodyProblem(413, `The body is larger than ${max} bytes; send smaller batches.`);
+
+/** The bytes of a body of at most `max` bytes as they came: what signatures are made over. */
+export async function readBytes(
+  request: IncomingMessage,
+  max: number,
+  grow: (bytes: number) => boolean,
+): Promise<Buffer> {
+  const tooLarge = tooLargeFor(max);
   const stated = Number(request.headers['content-length'] ?? NaN);
   if (stated > max) throw tooLarge();
-  const raw = await collect(request, max, Number.isNaN(stated) ? grow : () => true, tooLarge);
-  const text = await unpack(raw, request.headers['content-encoding'], max, grow, tooLarge);
+  return collect(request, max, Number.isNaN(stated) ? grow : () => true, tooLarge);
+}
+
+/** The text of bytes that are UTF-8. */
+export function textOfBytes(bytes: Buffer): string {
   try {
-    return utf8.decode(text);
+    return utf8.decode(bytes);
   } catch {
     throw new BodyProblem(400, 'The body is not UTF-8.');
   }

@@ -7,6 +7,8 @@ export interface IdentityStatements {
   moveEvents(move: EventMove): Promise<void>;
   /** Forgets what is known of these people before `version`, so that they are members of nothing. */
   dropPeople(personIds: readonly number[], version: number): Promise<void>;
+  /** Forgets these people, and of their events all properties but `keep`. */
+  forgetPeople(personIds: readonly number[], keep: readonly string[]): Promise<void>;
 }
 
 export function identityStatements(
@@ -26,5 +28,21 @@ export function identityStatements(
            SETTINGS mutations_sync = 2`,
         { ids: [...personIds], version },
       ),
+    async forgetPeople(personIds, keep) {
+      const ids = [...personIds];
+      for (const table of ['person', 'score', 'person_cluster']) {
+        await command(
+          `ALTER TABLE ${table} DELETE WHERE person_id IN {ids:Array(UInt64)} SETTINGS mutations_sync = 2`,
+          { ids },
+        );
+      }
+      const kept = (column: string): string =>
+        `${column} = mapFilter((k, v) -> has({keep:Array(String)}, toString(k)), ${column})`;
+      await command(
+        `ALTER TABLE event UPDATE ${['text_properties', 'number_properties', 'flag_properties'].map(kept).join(', ')}
+           WHERE person_id IN {ids:Array(UInt64)} SETTINGS mutations_sync = 2`,
+        { ids, keep: [...keep] },
+      );
+    },
   };
 }

@@ -1,6 +1,8 @@
 import { EVENT } from '../../domain/records.ts';
 import {
+  ERASED_KEEPS,
   type EventOfLog,
+  eventToErasure,
   eventToMove,
   eventToPerson,
   eventToRows,
@@ -49,7 +51,7 @@ export async function projectEvents(
 }
 
 const isIdentity = ({ type }: EventOfLog): boolean =>
-  type === EVENT.eventsMoved || type === EVENT.personMerged;
+  type === EVENT.eventsMoved || type === EVENT.personMerged || type === EVENT.personErased;
 
 /**
  * Moves of events to another person, after the rows of their batch are in: each names the very events that it moves and
@@ -62,7 +64,9 @@ async function projectIdentities(
   for (const event of events) {
     if (!isIdentity(event)) continue;
     const move = eventToMove(event);
-    if (move) await warehouse.moveEvents(move);
+    const erased = eventToErasure(event);
+    if (erased) await warehouse.forgetPeople(erased, ERASED_KEEPS);
+    else if (move) await warehouse.moveEvents(move);
     else await warehouse.dropPeople([event.properties.from as number], event.id);
   }
 }

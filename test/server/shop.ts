@@ -8,12 +8,14 @@ import { signToken } from '../../domain/link-token.ts';
 import { type CampaignRow, registerCampaign } from '../../store/campaigns.ts';
 import { loadPeople, loadProducts, personIds } from '../../store/people.ts';
 import type { Db } from '../../store/postgres.ts';
+import { Vault } from '../../store/sealed.ts';
 import { createPublicApp, createPublicListener, publicCounters } from '../../server/public/app.ts';
 import { ReactionLog } from '../../server/public/reaction-log.ts';
 
 /** What the suites of the server share: a shop with people, a campaign and its mails, and the public listener. */
 export const OLD_KEY = { id: 1, secret: randomBytes(32) };
 export const KEY = { id: 2, secret: randomBytes(32) };
+export const VAULT = new Vault(randomBytes(32));
 export const WRITE_KEY = 'a-write-key-of-the-shop';
 
 export const BROWSER = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
@@ -127,6 +129,7 @@ export function publicListener(db: Db, nowMs = Date.now()) {
     clock,
     linkKeys: [KEY, OLD_KEY],
     writeKeys: [WRITE_KEY],
+    vault: VAULT,
     reactions,
     counters,
     log,
