@@ -181,3 +181,41 @@ function featuresOf(past: readonly Order[], now: number): number[] {
     sums[3]! / past.length,
   ];
 }
+
+export const HILLSTROM = 'hillstrom/hillstrom.csv.gz';
+
+/** One half of the e-mail trial: features as given, three of them one-hot. */
+export interface Trial {
+  readonly X: Matrix;
+  readonly treated: Uint8Array;
+  readonly y: Uint8Array;
+}
+
+/** Visits after any mail, or after the women's mail only, against no mail. */
+export function hillstrom(mail: 'any' | 'women'): Record<'train' | 'test', Trial> {
+  const rows = csv(HILLSTROM);
+  const numbers = ['recency', 'history', 'mens', 'womens', 'newbie'];
+  const texts = ['history_segment', 'zip_code', 'channel'].flatMap((column) =>
+    [...new Set(rows.map((row) => row[column]!))]
+      .toSorted()
+      .map((value) => [column, value] as const),
+  );
+  const names = [...numbers, ...texts.map(([column, value]) => `${column}=${value}`)];
+  const fold = (name: string): Trial => {
+    const taken = rows.filter(
+      (row) => row['fold'] === name && (mail === 'any' || row['segment'] !== 'Mens E-Mail'),
+    );
+    return {
+      X: matrixOf(
+        taken.map((row) => [
+          ...numbers.map((column) => Number(row[column])),
+          ...texts.map(([column, value]) => (row[column] === value ? 1 : 0)),
+        ]),
+        names,
+      ),
+      treated: Uint8Array.from(taken, (row) => (row['segment'] === 'No E-Mail' ? 0 : 1)),
+      y: Uint8Array.from(taken, (row) => Number(row['visit'])),
+    };
+  };
+  return { train: fold('train'), test: fold('test') };
+}
