@@ -3,8 +3,9 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { verifyAudit } from '../../store/audit.ts';
-import { projectorState, resetProjector } from '../../store/projector.ts';
+import { awaitProjected, projectorState, resetProjector } from '../../store/projector.ts';
 import { changeRetention, readRetention } from '../../store/retention.ts';
+import { compareDays, type DayCount } from '../../store/warehouse/compare.ts';
 import { doctor } from '../doctor.ts';
 import { recover } from '../recover.ts';
 import { type CommandContext, example, table, withContext } from './context.ts';
@@ -42,8 +43,11 @@ export function addOperatorCommands(program: Command): void {
   program
     .command('rebuild-warehouse')
     .description('delete the warehouse and copy the whole event log into it again')
-    .addHelpText('after', example('rebuild-warehouse'))
-    .action((_: unknown, command: Command) => withContext(command, rebuild));
+    .option('--check', 'delete nothing: compare events, rows and sums of each day with the log')
+    .addHelpText('after', example('rebuild-warehouse --check'))
+    .action((options: { check?: boolean }, command: Command) =>
+      withContext(command, options.check === true ? checkWarehouse : rebuild),
+    );
   addAudit(program);
   program
     .command('retention')
@@ -99,6 +103,28 @@ async function retention(context: CommandContext, changes: readonly string[]): P
       : await changeRetention(context.db, { actor: userInfo().username }, change);
   context.print(settings, () =>
     table(Object.entries(settings).map(([name, days]) => [name, days ?? 'never'])),
+  );
+}
+
+async function checkWarehouse(context: CommandContext): Promise<void> {
+  await awaitProjected(context.db, { timeoutMs: 60_000 });
+  const found = await compareDays(context.db, context.warehouse, (events) =>
+    context.say(`  ${events.toLocaleString('en-US')} events of the log read`),
+  );
+  const { differences, days, events } = found;
+  if (differences.length > 0) process.exitCode = 4;
+  const text = ({ events: n, rows, cents }: DayCount): string =>
+    `${n} events, ${rows} rows, ${(cents / 100).toFixed(2)}`;
+  context.print(found, () =>
+    differences.length === 0
+      ? `The warehouse holds what the log says: ${events.toLocaleString('en-US')} events of ${days} days.`
+      : [
+          table([
+            ['day', 'by the log', 'in the warehouse'],
+            ...differences.map((day) => [day.day, text(day.log), text(day.warehouse)]),
+          ]),
+          'Look again while no events come in; if it stays, run "kairos rebuild-warehouse".',
+        ].join('\n'),
   );
 }
 
