@@ -27,8 +27,8 @@ export interface LiveOptions {
 const STEP = 10_000;
 /** With more rows than that to catch up with, each segment is asked once of everybody. */
 const CATCH_UP = 200_000;
-/** Any number: it keeps a second process from keeping the same members. */
-const LOCK = 4_711_013;
+/** Any number that no other lock has (git grep 4_711): it keeps a second process from keeping the same members. */
+const LOCK = 4_711_031;
 /** How often a process looks whether the one before it has ended. */
 const STAND_BY_MS = 2_000;
 /** The longest that a timer can wait, less some. */
