@@ -63,5 +63,6 @@ export const SCHEDULES = {
   reconcile: { id: 'kairos-reconcile', every: { seconds: 30 } },
   trainOrder30d: { id: 'kairos-train-order-30d', every: { days: 7 } },
   trainRfm: { id: 'kairos-train-rfm', every: { days: 7 } },
+  driftOrder30d: { id: 'kairos-drift-order-30d', every: { days: 1 } },
   retention: { id: 'kairos-retention', every: { days: 1 } },
 } as const;

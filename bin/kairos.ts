@@ -5,6 +5,7 @@ import { addEraseCommand } from './commands/erase.ts';
 import { addIntakeCommands } from './commands/intake.ts';
 import { addDataCommands } from './commands/data.ts';
 import { addModelFileCommands } from './commands/model-file.ts';
+import { addModelsCommands } from './commands/models.ts';
 import { addOperatorCommands } from './commands/operator.ts';
 import { addSegmentCommands } from './commands/segment.ts';
 import { addTrainCommand } from './commands/train.ts';
@@ -29,6 +30,7 @@ const program = new Command('kairos')
 addDataCommands(program);
 addTrainCommand(program);
 addModelFileCommands(program);
+addModelsCommands(program);
 addSegmentCommands(program);
 addCampaignCommands(program);
 addIntakeCommands(program);

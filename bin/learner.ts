@@ -1,5 +1,6 @@
 import type { Learned, Learner } from '../activities/training/activities.ts';
 import {
+  driftOfOrder,
   learnOrder,
   learnClusters,
   scoreClusters,
@@ -22,6 +23,10 @@ export function createLearner(clients: { db: Db; warehouse: Warehouse }): Learne
           throw unknown(input.model);
       }
     },
+    drift({ model, nowMs }) {
+      if (model === 'order-30d') return driftOfOrder(clients, nowMs);
+      throw unknown(model, 'order-30d');
+    },
     score(input) {
       switch (input.model) {
         case 'order-30d':
@@ -35,6 +40,6 @@ export function createLearner(clients: { db: Db; warehouse: Warehouse }): Learne
   };
 }
 
-function unknown(model: string): KairosError {
-  return new KairosError('MODEL_UNKNOWN', `There is no model ${model}; expected order-30d or rfm.`);
+function unknown(model: string, known = 'order-30d or rfm'): KairosError {
+  return new KairosError('MODEL_UNKNOWN', `There is no model ${model}; expected ${known}.`);
 }

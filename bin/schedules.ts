@@ -8,6 +8,9 @@ export async function ensureSchedules(client: Client): Promise<void> {
   await ensure(client, SCHEDULES.trainOrder30d.id, SCHEDULES.trainOrder30d.every, 'training', [
     { version: 1, model: 'order-30d', rowsMax: 20_000 },
   ]);
+  await ensure(client, SCHEDULES.driftOrder30d.id, SCHEDULES.driftOrder30d.every, 'modelDrift', [
+    { version: 1, model: 'order-30d' },
+  ]);
   await ensure(client, SCHEDULES.trainRfm.id, SCHEDULES.trainRfm.every, 'training', [
     { version: 1, model: 'rfm', rowsMax: 200_000 },
   ]);

@@ -9,6 +9,8 @@ import type { CampaignRow } from '../store/campaigns.ts';
 import { SEARCH_ATTRIBUTES, TASK_QUEUES } from '../temporal.config.ts';
 import type { campaign } from '../workflows/campaign/campaign.ts';
 import type { CampaignInput } from '../workflows/campaign/messages.ts';
+import type { Decision } from '../workflows/training/messages.ts';
+import type { promotion, PromotionInput } from '../workflows/training/promotion.ts';
 import type { training, TrainingInput } from '../workflows/training/training.ts';
 import type { Config } from './config.ts';
 
@@ -62,4 +64,19 @@ export async function startTraining(client: Client, input: TrainingInput) {
     args: [input],
     staticSummary: `learns ${input.model} from at most ${input.rowsMax} people`,
   });
+}
+
+/** Makes a stored model the one in use and waits until everyone is scored by it. */
+export async function startPromotion(client: Client, input: PromotionInput) {
+  return client.workflow.execute<typeof promotion>('promotion', {
+    workflowId: `promotion/${input.model}/${Date.now()}`,
+    taskQueue: TASK_QUEUES.engage,
+    args: [input],
+    staticSummary: `${input.model}: version ${input.modelVersion}`,
+  });
+}
+
+/** Answers a training that waits for an approval. */
+export async function tellDecision(client: Client, workflowId: string, decision: Decision) {
+  await client.workflow.getHandle(workflowId).signal('decide', decision);
 }

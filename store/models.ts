@@ -20,21 +20,26 @@ export async function saveModel(
     status: 'candidate' | 'current' | 'refused';
     card: unknown;
     blob: unknown;
+    /** The run that trained it. */
+    workflowId?: string | null;
   },
 ): Promise<number> {
   return transaction(db, async (tx) => {
     if (model.status === 'current') {
-      await tx.query("update model set status = 'retired' where name = $1 and status = 'current'", [
-        model.name,
-      ]);
+      await tx.query(
+        `update model set status = 'retired', retired_at = clock_timestamp()
+         where name = $1 and status = 'current'`,
+        [model.name],
+      );
     }
     const { rows } = await tx.query<{ version: number }>(
-      'insert into model (name, status, card, blob) values ($1, $2, $3, $4) returning version',
+      'insert into model (name, status, card, blob, workflow_id) values ($1, $2, $3, $4, $5) returning version',
       [
         model.name,
         model.status,
         JSON.stringify(model.card),
         Buffer.from(JSON.stringify(model.blob)),
+        model.workflowId ?? null,
       ],
     );
     return rows[0]!.version;

@@ -1,7 +1,11 @@
 import { MS_PER_DAY } from '../../domain/clock.ts';
 import { ORDER_HORIZON_DAYS } from '../../domain/features.ts';
+import { KairosError } from '../../domain/errors.ts';
 import { EVENT } from '../../domain/records.ts';
+import type { BinaryCard } from '../../models/card.ts';
 import { FittedRfmClusters } from '../../models/cluster/rfm.ts';
+import type { DriftReport } from '../../models/drift-report.ts';
+import { driftReport } from '../../models/drift-report.ts';
 import type { Matrix } from '../../models/matrix.ts';
 import { binaryModelFromJSON } from '../../models/registry.ts';
 import type { Dataset } from '../../models/train-order.ts';
@@ -87,7 +91,8 @@ export async function learnClusters({ warehouse }: Clients, input: LearnInput): 
 export async function scoreOrder({ db, warehouse }: Clients, input: ScoreInput): Promise<number> {
   const model = binaryModelFromJSON((await modelVersion(db, input.version)).blob);
   const table = await featuresAsOf(warehouse, { asOfMs: input.nowMs });
-  const at = { model: input.model, version: input.version, atMs: input.nowMs };
+  const name = input.shadow ? `${input.model}/shadow` : input.model;
+  const at = { model: name, version: input.version, atMs: input.nowMs };
   for (const batch of batches(table)) {
     const values = model.predictProba(batch.X);
     await saveScores(
@@ -95,13 +100,36 @@ export async function scoreOrder({ db, warehouse }: Clients, input: ScoreInput):
       at,
       batch.ids.map((personId, i) => ({ personId, value: values[i]!, features: batch.row(i) })),
     );
-    await warehouse.insertScores(
-      batch.ids.map((personId, i) => ({ ...at, personId, value: values[i]! })),
-    );
+    if (!input.shadow) {
+      await warehouse.insertScores(
+        batch.ids.map((personId, i) => ({ ...at, personId, value: values[i]! })),
+      );
+    }
     input.onProgress(batch.done);
   }
   await tellScored(db, input);
   return table.ids.length;
+}
+
+/**
+ * PSI of each feature between the model's training moment and now, and whether the orders of the last 30 days came as
+ * often as it would have said 30 days ago.
+ */
+export async function driftOfOrder(
+  { db, warehouse }: Clients,
+  nowMs: number,
+): Promise<{ version: number; report: DriftReport }> {
+  const model = await currentModel(db, 'order-30d');
+  if (!model) throw new KairosError('MODEL_UNKNOWN', 'No version of order-30d is in use.');
+  const { window } = model.card as unknown as BinaryCard;
+  const limit = LATER_ROWS_MAX;
+  const [then, now, judged] = await Promise.all([
+    slice(warehouse, { asOfMs: window.train.toMs, limit, seed: SEED }),
+    slice(warehouse, { asOfMs: nowMs, limit, seed: SEED }),
+    slice(warehouse, { asOfMs: nowMs - ORDER_HORIZON_DAYS * MS_PER_DAY, limit, seed: SEED }),
+  ]);
+  const report = driftReport(binaryModelFromJSON(model.blob), then, now, judged);
+  return { version: model.version, report };
 }
 
 export async function scoreClusters(
@@ -116,7 +144,7 @@ export async function scoreClusters(
     const names = model.nameOf(batch.X);
     await saveScores(
       db,
-      { ...at, model: input.model },
+      { ...at, model: input.shadow ? `${input.model}/shadow` : input.model },
       batch.ids.map((personId, i) => ({
         personId,
         value: numbers[i]!,
@@ -124,9 +152,11 @@ export async function scoreClusters(
         cluster: names[i]!,
       })),
     );
-    await warehouse.insertClusters(
-      batch.ids.map((personId, i) => ({ ...at, personId, name: names[i]! })),
-    );
+    if (!input.shadow) {
+      await warehouse.insertClusters(
+        batch.ids.map((personId, i) => ({ ...at, personId, name: names[i]! })),
+      );
+    }
     input.onProgress(batch.done);
   }
   await tellScored(db, input);

@@ -92,6 +92,7 @@ export async function startTestWorker(
       db: deps.db,
       learner: {
         learn: () => Promise.resolve({ card: {}, blob: {}, refused: null }),
+        drift: () => Promise.resolve({ version: 1, report: { level: 'none' as const } }),
         score: () => Promise.resolve(0),
       },
     }),
