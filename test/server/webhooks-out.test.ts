@@ -148,7 +148,11 @@ describe('webhooks to other systems', () => {
     const told = received.map(
       ({ body }) => JSON.parse(body) as { type: string; data: Record<string, unknown> },
     );
-    expect(told.map(({ type, data }) => `${type} ${(data['person'] as string | undefined) ?? ''}`).sort()).toEqual([
+    expect(
+      told
+        .map(({ type, data }) => `${type} ${(data['person'] as string | undefined) ?? ''}`)
+        .sort(),
+    ).toEqual([
       'campaign.closed ',
       'email.bounced c2',
       'email.clicked c0',
