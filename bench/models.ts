@@ -1,13 +1,14 @@
 import { clusters } from './models/clusters.ts';
 import type { Family } from './models/family.ts';
 import { lifetime } from './models/lifetime.ts';
+import { linear } from './models/linear.ts';
 import { orders } from './models/orders.ts';
 import { trees } from './models/trees.ts';
 import { uplift } from './models/uplift.ts';
 import type { BenchOptions, BenchResult, BenchTable } from './support/result.ts';
 
 /** Each family of models beside its references; `--family NAME` runs one. */
-const FAMILIES: Readonly<Record<string, Family>> = { trees, orders, lifetime, uplift, clusters };
+const FAMILIES: Readonly<Record<string, Family>> = { trees, linear, orders, lifetime, uplift, clusters };
 
 export async function run({ rounds, log, family }: BenchOptions): Promise<BenchResult> {
   if (family !== undefined && !Object.hasOwn(FAMILIES, family)) {
