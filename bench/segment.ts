@@ -11,6 +11,7 @@ import {
   spreadText,
 } from './support/result.ts';
 import { interleave } from './support/rounds.ts';
+import { type LiveFigures, measureLive } from './segment/live.ts';
 import { NOW_MS, type SegmentWorld, startWorld } from './segment/world.ts';
 
 /**
@@ -46,7 +47,13 @@ interface Run {
   cpuSeconds: number;
 }
 
-export async function run({ rounds, recipients, log }: BenchOptions): Promise<BenchResult> {
+export async function run(options: BenchOptions): Promise<BenchResult> {
+  const asked = await runQuestions(options);
+  const live: LiveFigures = await measureLive(options.recipients ?? PEOPLE, options.log);
+  return { ...asked, figures: { ...asked.figures, ...live } };
+}
+
+async function runQuestions({ rounds, recipients, log }: BenchOptions): Promise<BenchResult> {
   const world = await startWorld(recipients ?? PEOPLE, log);
   try {
     const contenders = { kairos: () => runKairos(world), postgres: () => runPostgres(world) };

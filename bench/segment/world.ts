@@ -127,7 +127,11 @@ function columnsOf(d: Dialect, n: string, people: number) {
 const quoted = (texts: readonly string[]): string => texts.map((text) => `'${text}'`).join(', ');
 
 /** Made by the engine itself, by the real tables, in both of their orders. */
-async function fillWarehouse(t: TestWarehouse, events: number, people: number): Promise<void> {
+export async function fillWarehouse(
+  t: Pick<TestWarehouse, 'warehouse'>,
+  events: number,
+  people: number,
+): Promise<void> {
   const c = columnsOf(clickhouse, 'number', people);
   const at = `fromUnixTimestamp64Milli(toInt64(${NOW_MS}) - toInt64(${c.ageMs}), 'UTC')`;
   const type = `[${quoted(TYPES)}][${c.typeIndex}]`;
@@ -153,7 +157,7 @@ async function fillWarehouse(t: TestWarehouse, events: number, people: number): 
 }
 
 /** Waits until the engine has merged what it wants to: minutes after a load nothing else is going on either. */
-async function settled(t: TestWarehouse): Promise<void> {
+export async function settled(t: Pick<TestWarehouse, 'warehouse'>): Promise<void> {
   for (let quiet = 0; quiet < 3;) {
     const [row] = await t.warehouse.query<{ n: number }>('SELECT count() AS n FROM system.merges');
     quiet = row!.n === 0 ? quiet + 1 : 0;
