@@ -8,7 +8,14 @@ import { uplift } from './models/uplift.ts';
 import type { BenchOptions, BenchResult, BenchTable } from './support/result.ts';
 
 /** Each family of models beside its references; `--family NAME` runs one. */
-const FAMILIES: Readonly<Record<string, Family>> = { trees, linear, orders, lifetime, uplift, clusters };
+const FAMILIES: Readonly<Record<string, Family>> = {
+  trees,
+  linear,
+  orders,
+  lifetime,
+  uplift,
+  clusters,
+};
 
 export async function run({ rounds, log, family }: BenchOptions): Promise<BenchResult> {
   if (family !== undefined && !Object.hasOwn(FAMILIES, family)) {
