@@ -218,12 +218,13 @@ describe('answers', () => {
       throw new TypeError(`cannot read person ada@mail.test at ${import.meta.url}`);
     };
     Object.assign(failing, { query: fail, connect: fail });
-    const { app, request, close, logged } = await publicServer(failing);
+    const server = await publicServer(failing);
+    const { app, logged } = server;
     const auth = `Basic ${Buffer.from(`${WRITE_KEY}:`).toString('base64')}`;
     const answers = await Promise.all([
       app.request(`/c/${token}/1`),
       app.request(`/u/${token}`, { method: 'POST', body: 'confirm=yes' }),
-      request('/v1/track', {
+      server.request('/v1/track', {
         method: 'POST',
         headers: { authorization: auth },
         body: '{"userId":"u","event":"X"}',
@@ -237,7 +238,7 @@ describe('answers', () => {
       expect(await answer.text()).not.toMatch(/ada@|TypeError|\.ts|at .+:\d|secret/);
     }
     expect(JSON.stringify(logged)).not.toContain('ada@');
-    await close();
+    await server.close();
     await failing.end();
   });
 });
@@ -367,8 +368,8 @@ describe('bodies', () => {
   });
 
   it('without a length are cut off at the limit, on the wire', async () => {
-    const { origin, close } = await publicServer(db);
-    const port = Number(new URL(origin).port);
+    const server = await publicServer(db);
+    const port = Number(new URL(server.origin).port);
     const auth = Buffer.from(`${WRITE_KEY}:`).toString('base64');
     const send = async (head: string, chunk: string, times: number): Promise<string> => {
       const socket = connect(port, '127.0.0.1');
@@ -390,6 +391,6 @@ describe('bodies', () => {
     expect(await send(smuggled, '', 0)).toMatch(/^HTTP\/1\.1 400 /);
     const { rows } = await db.query<{ n: number }>('select count(*) as n from suppression');
     expect(rows[0]!.n).toBe(0);
-    await close();
+    await server.close();
   });
 });
