@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BenchOptions, BenchResult, BenchTable } from './support/result.ts';
 
-const USAGE = `Usage: npm run bench -- NAME [--json] [--recipients N] [--rounds N] [--family NAME]
+const USAGE = `Usage: npm run bench -- NAME [--json] [--recipients N] [--rounds N] [--family NAME] [--file F]
 
 Runs bench/NAME.ts and its peers interleaved, and prints median (min–max) of the rounds.
   --recipients N   messages or people a round; each bench has its own default
   --rounds N       5 by default
   --family NAME    one family of "models" only
+  --file F         other data of the same form, where a bench reads a file
   --json           the last line is one object {bench, commit, machine, figures, ratios}
 
 Example: npm run bench -- smtp --recipients 20000 --json
@@ -32,6 +33,7 @@ async function main(): Promise<number> {
       recipients: { type: 'string' },
       rounds: { type: 'string', default: '5' },
       family: { type: 'string' },
+      file: { type: 'string' },
     },
   });
   const [name] = positionals;
@@ -52,7 +54,8 @@ async function main(): Promise<number> {
     return 2;
   }
   const log = (line: string): void => console.error(line);
-  const result = await bench.run({ rounds, recipients, family: values.family, log });
+  const { family, file } = values;
+  const result = await bench.run({ rounds, recipients, family, file, log });
   for (const table of result.tables) console.log(tableText(table));
   for (const note of result.notes ?? []) console.log(note);
   if (values.json) {

@@ -6,6 +6,8 @@ export interface BenchOptions {
   readonly recipients?: number | undefined;
   /** One part of a bench that has several; all where absent. */
   readonly family?: string | undefined;
+  /** Other data of the same form, where the bench reads a file. */
+  readonly file?: string | undefined;
   /** Progress, on stderr. */
   readonly log: (line: string) => void;
 }

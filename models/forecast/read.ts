@@ -1,3 +1,4 @@
+import { FittedAutomatic } from './automatic.ts';
 import { FittedCombination } from './combine.ts';
 import { FittedEts } from './ets.ts';
 import { FittedLogged } from './logged.ts';
@@ -10,6 +11,7 @@ const READERS: Readonly<Record<string, (json: ForecastJson) => FittedForecaster>
   theta: (json) => FittedTheta.fromJSON(json),
   ets: (json) => FittedEts.fromJSON(json),
   logged: (json) => FittedLogged.fromJSON(json, readForecaster),
+  automatic: (json) => FittedAutomatic.fromJSON(json, readForecaster),
   combination: (json) => FittedCombination.fromJSON(json, readForecaster),
   'seasonal-naive': (json) => FittedRepeat.fromJSON(json),
   'window-mean': (json) => FittedRepeat.fromJSON(json),
