@@ -4,9 +4,15 @@ import { invalid } from './check.ts';
  * Typed arrays in JSON: base64 of their little-endian bytes. Three times shorter than numbers as text, no digit is
  * lost, and NaN and infinities survive. Every platform that runs Node 24 is little-endian.
  */
-const ARRAYS = { f64: Float64Array, i32: Int32Array, u16: Uint16Array, u8: Uint8Array } as const;
+const ARRAYS = {
+  f64: Float64Array,
+  f32: Float32Array,
+  i32: Int32Array,
+  u16: Uint16Array,
+  u8: Uint8Array,
+} as const;
 type Name = keyof typeof ARRAYS;
-type Packable = Float64Array | Int32Array | Uint16Array | Uint8Array;
+type Packable = Float64Array | Float32Array | Int32Array | Uint16Array | Uint8Array;
 
 export function pack(values: Packable): string {
   const name = (Object.keys(ARRAYS) as Name[]).find((key) => values instanceof ARRAYS[key])!;
@@ -20,6 +26,7 @@ export function pack(values: Packable): string {
 }
 
 export function unpack(packed: unknown, name: 'f64', length?: number): Float64Array;
+export function unpack(packed: unknown, name: 'f32', length?: number): Float32Array;
 export function unpack(packed: unknown, name: 'i32', length?: number): Int32Array;
 export function unpack(packed: unknown, name: 'u16', length?: number): Uint16Array;
 export function unpack(packed: unknown, name: 'u8', length?: number): Uint8Array;
