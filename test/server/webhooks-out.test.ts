@@ -98,11 +98,11 @@ async function happen(type: string, personId: number | null, properties: Record<
 }
 
 async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  for (let n = 0; n < 200; n += 1) {
+  for (let n = 0; n < 800; n += 1) {
     if (await check()) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  throw new Error('it did not come to that in 5 s');
+  throw new Error('it did not come to that in 20 s');
 }
 
 /** As the Standard Webhooks spec says, written down a second time. */
