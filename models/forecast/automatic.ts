@@ -1,6 +1,7 @@
 import { naiveError } from './accuracy.ts';
 import { FittedCombination, pooled } from './combine.ts';
 import { Ets } from './ets.ts';
+import type { EtsForm } from './ets-run.ts';
 import { Croston, shareOfZeros, Tsb } from './intermittent.ts';
 import { Logged } from './logged.ts';
 import { SeasonalNaive, WindowMean } from './naive.ts';
@@ -29,7 +30,7 @@ export interface Backtest {
 /** Fewest values to learn from before a trial. */
 const SHORTEST = 8;
 /** A single method replaces the combination only if its rolling-origin error is below this share of the combination's. */
-const CLEARLY_BETTER = 0.7;
+const CLEARLY_BETTER = 0.5;
 /** From this share of zeros on, the methods for intermittent demand are used. */
 const OFTEN_ZERO = 0.3;
 
@@ -149,6 +150,10 @@ export class FittedAutomatic implements FittedForecaster {
   }
 }
 
+const ADDITIVE: readonly EtsForm[] = (['N', 'A', 'Ad'] as const).flatMap((trend) =>
+  (['N', 'A'] as const).map((season): EtsForm => ({ error: 'A', trend, season })),
+);
+
 /** The methods that suit a series. */
 export function membersFor({ values, period }: Series): Forecaster[] {
   const least = values.reduce((low, value) => Math.min(low, value), Infinity);
@@ -157,7 +162,10 @@ export function membersFor({ values, period }: Series): Forecaster[] {
     return [simple, new WindowMean(), new Tsb(), new Croston('sba')];
   }
   const both = [new Theta(), new Ets()];
-  const members = least > 0 ? [...both, ...both.map((inner) => new Logged(inner))] : both;
+  // Without a season to smooth, the forms with relative errors add time and nothing else.
+  const logs = new Ets(period > 24 ? { forms: ADDITIVE } : {});
+  const logged = [new Logged(new Theta()), new Logged(logs)];
+  const members = least > 0 ? [...both, ...logged] : both;
   // A season too long for ETS: only last year's values can tell of it.
   return period > 24 && values.length >= 2 * period ? [...members, new SeasonalNaive()] : members;
 }
@@ -185,5 +193,5 @@ function distance(actual: Float64Array, forecast: Float64Array): number {
 function weightsOf(errors: readonly number[]): number[] {
   const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
   if (!(mean > 0)) return errors.map(() => 1);
-  return errors.map((error) => 1 / (error / mean + 0.2));
+  return errors.map((error) => 1 / Math.sqrt(error / mean + 0.2));
 }

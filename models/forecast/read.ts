@@ -1,5 +1,6 @@
 import { FittedAutomatic } from './automatic.ts';
 import { FittedCombination } from './combine.ts';
+import { FittedDynamicRegression } from './dynamic-regression.ts';
 import { FittedEts } from './ets.ts';
 import { FittedLogged } from './logged.ts';
 import { FittedRepeat } from './naive.ts';
@@ -13,6 +14,7 @@ const READERS: Readonly<Record<string, (json: ForecastJson) => FittedForecaster>
   logged: (json) => FittedLogged.fromJSON(json, readForecaster),
   automatic: (json) => FittedAutomatic.fromJSON(json, readForecaster),
   combination: (json) => FittedCombination.fromJSON(json, readForecaster),
+  'dynamic-regression': (json) => FittedDynamicRegression.fromJSON(json),
   'seasonal-naive': (json) => FittedRepeat.fromJSON(json),
   'window-mean': (json) => FittedRepeat.fromJSON(json),
   croston: (json) => FittedRepeat.fromJSON(json),
