@@ -6,7 +6,6 @@ import { launch, propose } from '../../bin/launch.ts';
 import { openDemo, type Demo } from '../../bin/demo/context.ts';
 import { startStack, type Stack } from '../../bin/supervisor/stack.ts';
 import { migrate } from '../../store/migrate.ts';
-import { campaignById } from '../../store/campaigns.ts';
 import { ledgerCounts } from '../../store/ledger.ts';
 import { loadPeople } from '../../store/people.ts';
 import { connectPostgres } from '../../store/postgres.ts';
@@ -90,17 +89,17 @@ export class KairosPath {
     const pids = ['worker', 'sender'].map((name) => this.#stack!.pid(name as 'worker')!);
     const before = pids.map(usage);
     const beganMs = Date.now();
-    await launch(demo, proposal, { by: 'bench', mode: 'test' });
+    const { row } = await launch(demo, proposal, { by: 'bench', mode: 'test' });
     for (let isOpen = true; isOpen;) {
       await sleep(50);
       const { rows } = await demo.db.query<{ open: boolean }>(
         'select closed_at is null as open from campaign where id = $1',
-        [id],
+        [row.id],
       );
       isOpen = rows[0]!.open;
     }
     const after = pids.map(usage);
-    const { no } = await campaignById(demo.db, id);
+    const { no } = row;
     // The shop's clock runs with the real one here; closing the ledger and the report come after the last row.
     const last = await demo.db.query<{ ms: number }>(
       'select (extract(epoch from max(settled_at)) * 1000)::double precision as ms from message where campaign_no = $1',

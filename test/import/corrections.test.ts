@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { projectStep } from '../../store/projector.ts';
 import { postgresSource, warehouseSource } from '../../store/report-source.ts';
-import { projectEvents } from '../../store/warehouse/project.ts';
+import { projectAll } from '../support/projection.ts';
 import { startWarehouse } from '../support/warehouse.ts';
 import { db, run, useShop } from './shop.ts';
 
@@ -107,11 +106,7 @@ describe('a corrected file', () => {
     const warehouse = await startWarehouse();
     try {
       const project = async (): Promise<void> => {
-        while (
-          (await projectStep(db, (batch, token) =>
-            projectEvents(warehouse.warehouse, batch, token),
-          )) > 0
-        );
+        await projectAll(db, warehouse.warehouse);
       };
       const money = async (source = warehouseSource(warehouse.warehouse)) => {
         const found: Record<string, number> = {};

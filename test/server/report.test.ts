@@ -7,10 +7,9 @@ import { type NewEvent, appendEvents } from '../../store/events.ts';
 import { closeCampaign } from '../../store/ledger.ts';
 import { suppress } from '../../store/people.ts';
 import { type Db, connectPostgres } from '../../store/postgres.ts';
-import { projectStep } from '../../store/projector.ts';
 import { postgresSource, warehouseSource } from '../../store/report-source.ts';
 import { armResults, buildReport } from '../../store/report.ts';
-import { projectEvents } from '../../store/warehouse/project.ts';
+import { projectAll } from '../support/projection.ts';
 import { type TestDatabase, createDatabase } from '../support/stack.ts';
 import { type TestWarehouse, startWarehouse } from '../support/warehouse.ts';
 import { campaign, people, products } from './shop.ts';
@@ -59,10 +58,7 @@ beforeAll(async () => {
   treated = arms.rows.filter((each) => !each.holdout).map((each) => each.id);
   holdout = arms.rows.filter((each) => each.holdout).map((each) => each.id);
   await appendEvents(db, behaviour(row.launchedAtMs!, strangers));
-  while (
-    (await projectStep(db, (events, token) => projectEvents(warehouse.warehouse, events, token))) >
-    0
-  );
+  await projectAll(db, warehouse.warehouse);
 });
 afterAll(async () => {
   await Promise.all([db.end(), warehouse.stop()]);

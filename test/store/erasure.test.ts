@@ -6,10 +6,9 @@ import { newWebhookSecret } from '../../delivery/webhooks/signing.ts';
 import { erasePerson, erasureOf } from '../../store/erasure.ts';
 import { IntakeWriter } from '../../store/intake.ts';
 import { type Db, connectPostgres } from '../../store/postgres.ts';
-import { projectStep } from '../../store/projector.ts';
 import { addEndpoint, fillOutbox } from '../../store/webhook-endpoints.ts';
-import { projectEvents } from '../../store/warehouse/project.ts';
 import { VAULT, campaign, sentMail } from '../server/shop.ts';
+import { projectAll } from '../support/projection.ts';
 import { createDatabase, type TestDatabase } from '../support/stack.ts';
 import { startWarehouse, type TestWarehouse } from '../support/warehouse.ts';
 
@@ -48,10 +47,7 @@ async function say(...calls: Record<string, unknown>[]): Promise<void> {
 }
 
 const project = async (): Promise<void> => {
-  while (
-    (await projectStep(db, (events, token) => projectEvents(warehouse.warehouse, events, token))) >
-    0
-  );
+  await projectAll(db, warehouse.warehouse);
 };
 
 const SECRETS = ['Erika', 'erika', 'visitor-1', 'Hauptstr', 'a review text'];

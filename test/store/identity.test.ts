@@ -11,8 +11,7 @@ import {
 } from '../../store/identity.ts';
 import { IntakeWriter } from '../../store/intake.ts';
 import { type Db, connectPostgres } from '../../store/postgres.ts';
-import { projectStep } from '../../store/projector.ts';
-import { projectEvents } from '../../store/warehouse/project.ts';
+import { projectAll } from '../support/projection.ts';
 import { createDatabase, type TestDatabase } from '../support/stack.ts';
 import { startWarehouse, type TestWarehouse } from '../support/warehouse.ts';
 
@@ -262,15 +261,7 @@ it('the warehouse has the merged person, and both again after the split', async 
   warehouse = await startWarehouse();
   const w = warehouse.warehouse;
   const project = async (): Promise<void> => {
-    await expect
-      .poll(
-        async () =>
-          (await projectStep(db, (events, token) => projectEvents(w, events, token))) > 0 ||
-          (await open()) === 0,
-        { timeout: 20_000 },
-      )
-      .toBe(true);
-    while ((await projectStep(db, (events, token) => projectEvents(w, events, token))) > 0);
+    await projectAll(db, w);
   };
   const open = async (): Promise<number> =>
     (

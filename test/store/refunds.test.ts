@@ -3,11 +3,10 @@ import type { CampaignReport } from '../../domain/report.ts';
 import { type CampaignRow, campaignByNo, markLaunched } from '../../store/campaigns.ts';
 import { type NewEvent, appendEvents } from '../../store/events.ts';
 import { type Db, connectPostgres } from '../../store/postgres.ts';
-import { projectStep } from '../../store/projector.ts';
 import { postgresSource, warehouseSource } from '../../store/report-source.ts';
 import { buildReport } from '../../store/report.ts';
-import { projectEvents } from '../../store/warehouse/project.ts';
 import { campaign, people } from '../server/shop.ts';
+import { projectAll } from '../support/projection.ts';
 import { type TestDatabase, createDatabase } from '../support/stack.ts';
 import { type TestWarehouse, startWarehouse } from '../support/warehouse.ts';
 
@@ -34,11 +33,7 @@ beforeAll(async () => {
   // In several loads, each projected before the next: an order may be told again much later.
   for (const load of told()) {
     await appendEvents(db, load);
-    while (
-      (await projectStep(db, (events, token) =>
-        projectEvents(warehouse.warehouse, events, token),
-      )) > 0
-    );
+    await projectAll(db, warehouse.warehouse);
   }
 });
 afterAll(async () => {
@@ -156,13 +151,7 @@ describe('an order that is told again', () => {
   it('does so too when the warehouse is made again from the log', async () => {
     await warehouse.warehouse.reset();
     await db.query("update projector set xid = '0', id = 0, next_xid = null, next_id = null");
-    while (
-      (await projectStep(
-        db,
-        (events, token) => projectEvents(warehouse.warehouse, events, token),
-        4,
-      )) > 0
-    );
+    await projectAll(db, warehouse.warehouse, 4);
     expect(await orders()).toEqual(['o1', 'o2', 'o3', 'o4', 'o5', 'o6', 'o7'].map((id) => [id, 1]));
   });
 
@@ -188,11 +177,7 @@ describe('an order that is told again', () => {
         },
       },
     ]);
-    while (
-      (await projectStep(db, (events, token) =>
-        projectEvents(warehouse.warehouse, events, token),
-      )) > 0
-    );
+    await projectAll(db, warehouse.warehouse);
     for (const source of ['the warehouse', 'the log']) {
       expect((await report(source, 20)).revenue.treated).toBe(250);
     }
@@ -205,10 +190,7 @@ it('what a rehearsal led to counts in its own report only', async () => {
     event('Email Opened', 0, 1, { campaign: rehearsal.id, step: 0, machine: false }),
     event('Email Opened', 1, 1, { campaign: 'win-back', step: 0, machine: false }),
   ]);
-  while (
-    (await projectStep(db, (events, token) => projectEvents(warehouse.warehouse, events, token))) >
-    0
-  );
+  await projectAll(db, warehouse.warehouse);
   const opened = async (of: CampaignRow) => {
     const people = [];
     for await (const batch of warehouseSource(warehouse.warehouse).reactions(of.id)) {

@@ -12,10 +12,9 @@ import { lists, putMembersOnList, putOnList } from '../../store/lists.ts';
 import { loadEvents } from '../../store/events.ts';
 import { loadPeople, personIds } from '../../store/people.ts';
 import { connectPostgres, type Db } from '../../store/postgres.ts';
-import { projectStep } from '../../store/projector.ts';
 import { saveSegment, segmentByName } from '../../store/segments.ts';
-import { projectEvents } from '../../store/warehouse/project.ts';
 import { countSegment, overlapOf, unknownNames } from '../../store/warehouse/segment-counts.ts';
+import { projectAll } from '../support/projection.ts';
 import { createDatabase, type TestDatabase } from '../support/stack.ts';
 import { startWarehouse, type TestWarehouse } from '../support/warehouse.ts';
 
@@ -64,9 +63,7 @@ afterAll(async () => {
 });
 
 async function project(): Promise<void> {
-  const sink = (events: Parameters<typeof projectEvents>[1], token: string) =>
-    projectEvents(t.warehouse, events, token);
-  while ((await projectStep(db, sink)) > 0);
+  await projectAll(db, t.warehouse);
 }
 const file = async (name: string, text: string): Promise<string> => {
   const path = join(folder, name);

@@ -8,10 +8,9 @@ import { RETENTION_DEFAULTS, retentionSettings } from '../../domain/retention.ts
 import { sealAudit, verifyAudit } from '../../store/audit.ts';
 import { type NewEvent, appendEvents } from '../../store/events.ts';
 import { type Db, connectPostgres } from '../../store/postgres.ts';
-import { projectStep } from '../../store/projector.ts';
 import { changeRetention } from '../../store/retention.ts';
-import { projectEvents } from '../../store/warehouse/project.ts';
 import { TASK_QUEUES } from '../../temporal.config.ts';
+import { projectAll } from '../support/projection.ts';
 import { type TestDatabase, createDatabase, startServices } from '../support/stack.ts';
 import { type TestWarehouse, startWarehouse } from '../support/warehouse.ts';
 import {
@@ -73,9 +72,7 @@ async function retain(): Promise<Record<string, number>> {
 }
 
 const project = async (): Promise<void> => {
-  const sink = (events: Parameters<typeof projectEvents>[1], token: string) =>
-    projectEvents(warehouse.warehouse, events, token);
-  while ((await projectStep(db, sink)) > 0);
+  await projectAll(db, warehouse.warehouse);
 };
 
 /** Types with their counts, in the log and in the warehouse. */
