@@ -60,7 +60,8 @@ export function recommendationMetrics(
   };
 }
 
-function idealGain(hits: number): number {
+/** The gain of a list whose first `hits` places are all right. */
+export function idealGain(hits: number): number {
   let gain = 0;
   for (let place = 0; place < hits; place++) gain += 1 / Math.log2(place + 2);
   return gain;
