@@ -10,6 +10,7 @@ import { Theta } from '../models/forecast/theta.ts';
 import type { M3Series } from './forecast/m3.ts';
 import { readM3 } from './forecast/m3.ts';
 import { manySeries } from './forecast/many.ts';
+import { retail } from './forecast/retail.ts';
 import type { BenchOptions, BenchResult } from './support/result.ts';
 
 const M3 = new URL('../../shared/data/m3-monthly/m3-monthly-odd.csv.gz', import.meta.url);
@@ -42,6 +43,10 @@ export async function run({ log, file, recipients }: BenchOptions): Promise<Benc
     }
     rows.push(...REFERENCES.map((row) => [...row]));
   }
+  log('Online Retail');
+  const shop = retail();
+  if (shop) Object.assign(figures, shop.figures);
+  else notes.push('Online Retail left out: ../shared/data is absent.');
   log('weekly series');
   const many = await manySeries(recipients ?? 10_000, log);
   figures['weeklySeries'] = many.series;
@@ -58,6 +63,7 @@ export async function run({ log, file, recipients }: BenchOptions): Promise<Benc
         columns: ['method', 'sMAPE', 'MASE', 'coverage of 95 %', 'seconds'],
         rows,
       },
+      ...(shop ? [shop.table] : []),
     ],
     notes,
   };

@@ -94,3 +94,15 @@ function around(raw: readonly number[][], k: number): Float64Array {
   }
   return Float64Array.from(taken).sort();
 }
+
+/**
+ * The trials as trials of the demand over the first `steps` steps together: intervals made of these are of sums, such
+ * as the demand until a delivery, and know how errors go together from step to step. Trials that are shorter are left out.
+ */
+export function summed(backtests: readonly Backtest[], steps: number): Backtest[] {
+  const sum = (values: Float64Array): Float64Array =>
+    Float64Array.of(values.subarray(0, steps).reduce((total, value) => total + value, 0));
+  return backtests
+    .filter(({ actual }) => actual.length >= steps)
+    .map((each) => ({ ...each, actual: sum(each.actual), forecast: sum(each.forecast) }));
+}

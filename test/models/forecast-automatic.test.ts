@@ -4,7 +4,7 @@ import { readM3 } from '../../bench/forecast/m3.ts';
 import { coverage, mase } from '../../models/forecast/accuracy.ts';
 import { Automatic, membersFor } from '../../models/forecast/automatic.ts';
 import type { Backtest } from '../../models/forecast/automatic.ts';
-import { Conformal, measuredCoverage } from '../../models/forecast/conformal.ts';
+import { Conformal, measuredCoverage, summed } from '../../models/forecast/conformal.ts';
 import { DynamicRegression } from '../../models/forecast/dynamic-regression.ts';
 import { FittedGlobalBoosting, GlobalBoosting } from '../../models/forecast/global-boosting.ts';
 import { SeasonalNaive, WindowMean } from '../../models/forecast/naive.ts';
@@ -91,6 +91,22 @@ describe('conformal intervals', () => {
       expect(within.length / fresh.length).toBeLessThan(0.93);
     }
     expect(measuredCoverage(trials(600, 3), 0.9)).toBeCloseTo(0.9, 1);
+  });
+
+  it('of the demand until a delivery know how errors go together', () => {
+    const random = new Random(6);
+    // The same error at each step: the sum errs four times as much, not twice as independent steps would say.
+    const together = Array.from({ length: 500 }, () => {
+      const error = random.normal();
+      const actual = new Float64Array(4).fill(10 + error);
+      return { at: 20, forecast: new Float64Array(4).fill(10), actual, scale: 1 };
+    });
+    const spread = (trials_: Backtest[]): number => {
+      const { low, high } = Conformal.from(trials_).interval(0.9, Float64Array.of(0), 1);
+      return high[0]! - low[0]!;
+    };
+    expect(spread(summed(together, 4)) / spread(summed(together, 1))).toBeCloseTo(4, 8);
+    expect(summed(together, 5)).toEqual([]);
   });
 
   it('widen with the level, and JSON keeps them', () => {
