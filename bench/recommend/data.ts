@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
+import { Random } from '../../models/random.ts';
 import { interactionsOf } from '../../models/recommend/interactions.ts';
 import type { Interaction, Interactions } from '../../models/recommend/interactions.ts';
 
@@ -50,11 +51,11 @@ export function movieLens(): Split {
     events: train,
     text,
     inner: () => {
-      const later = (e: Interaction): boolean =>
-        (Number(e.person) * 7919 + Number(e.item) * 104729) % 4 === 0;
+      const random = new Random(1);
+      const later = new Set(train.filter(() => random.next() < 0.25));
       return split(
-        train.filter((e) => !later(e)),
-        train.filter(later),
+        train.filter((e) => !later.has(e)),
+        [...later],
         1,
       );
     },

@@ -12,6 +12,7 @@ import type { Profile, RecommenderEstimator, Why } from './recommender.ts';
 /** One part: an estimator, and how it looks at a history. */
 export interface HybridPart {
   readonly name: string;
+  /** Parts with the same one share its model. */
   readonly estimator: RecommenderEstimator;
   /** What the person took so many days ago counts half for this part; all the same where absent. */
   readonly recentDays?: number;
@@ -48,11 +49,13 @@ export class Hybrid implements RecommenderEstimator {
 
   #fitParts(X: Interactions, ctx: FitContext): FittedHybrid {
     const n = this.#parts.length;
-    const parts = this.#parts.map(({ name, estimator, recentDays }, p) => ({
-      name,
-      model: estimator.fit(X, partOf(ctx, p / n, (p + 1) / n, `${name}: `)),
-      recentDays: recentDays ?? null,
-    }));
+    const fitted = new Map<RecommenderEstimator, FittedRecommender>();
+    const parts = this.#parts.map(({ name, estimator, recentDays }, p) => {
+      const part = partOf(ctx, p / n, (p + 1) / n, `${name}: `);
+      const model = fitted.get(estimator) ?? estimator.fit(X, part);
+      fitted.set(estimator, model);
+      return { name, model, recentDays: recentDays ?? null };
+    });
     const even = Float64Array.from(parts, () => 1 / n);
     return new FittedHybrid(X.items, peopleOf(X), X.asOfMs, parts, even);
   }
@@ -62,7 +65,7 @@ export class Hybrid implements RecommenderEstimator {
 const CANDIDATES = 100;
 const STEPS = [-0.5, -0.2, -0.1, -0.05, 0.05, 0.1, 0.2, 0.5];
 /** A step has to gain so much nDCG: below it is noise of the slice. */
-const GAIN_MIN = 0.000_05;
+const GAIN_MIN = 0.000_1;
 const PEOPLE_MAX = 2000;
 
 interface Sheet {
