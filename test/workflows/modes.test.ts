@@ -188,5 +188,5 @@ describe('a budget over many shards', () => {
     });
     await settleAll(db);
     await worker.client.workflow.getHandle(campaignWorkflowId(row.id)).terminate('test');
-  });
+  }, 240_000);
 });
