@@ -68,7 +68,7 @@ const ended = (row: CampaignRow) =>
 
 const draining = (row: CampaignRow) =>
   vi.waitFor(async () => expect((await campaignById(db, row.id)).stage).toBe('draining'), {
-    timeout: 60_000,
+    timeout: 200_000,
     interval: 50,
   });
 
