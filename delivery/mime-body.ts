@@ -28,12 +28,6 @@ export function encodedSizeMax(text: string): number {
   return text.length * GROWTH_MAX + 16;
 }
 
-/** The encoded text as bytes of its own; for parts that are the same in many messages. */
-export function encodeBody(text: string, encoding: BodyEncoding): Buffer {
-  const target = Buffer.allocUnsafe(encodedSizeMax(text));
-  return Buffer.from(target.subarray(0, encodeBodyInto(text, encoding, target, 0)));
-}
-
 /** Writes the encoded text at `offset` and returns where it ends. The target must have `encodedSizeMax` bytes left. */
 export function encodeBodyInto(
   text: string,

@@ -1,3 +1,4 @@
+import { MS_PER_DAY } from '../domain/clock.ts';
 import {
   DEFAULT_LANES,
   LANES,
@@ -65,7 +66,6 @@ const TICKET_MS = 20_000;
 const GRACE_MS = 4_000;
 /** Longest sleep between two looks at a lane that waits: the shop clock may be moved, or the sender told to stop. */
 const LOOK_MS = 1_000;
-const DAY_MS = 86_400_000;
 /** A lane whose day is spent by its bucket is counted anew by the ledger this often: what was returned frees it. */
 const RECOUNT_MS = 60_000;
 
@@ -157,7 +157,7 @@ export class Sender {
 
   /** Limits of the lanes: when this process starts, when the shop's day turns, and while a day is spent. */
   async #countLanes(nowMs: number): Promise<void> {
-    const day = Math.floor(nowMs / DAY_MS);
+    const day = Math.floor(nowMs / MS_PER_DAY);
     const again = this.#daySpent && performance.now() - this.#counted.atMs > RECOUNT_MS;
     if (day === this.#counted.day && !again) return;
     await applyLanes(this.#deps.db, this.#options.lanes);

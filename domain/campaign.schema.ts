@@ -1,3 +1,4 @@
+import { MS_PER_DAY } from './clock.ts';
 import * as z from 'zod';
 import { parseAddress } from './address.ts';
 import { parseSpan, type CampaignDefinition } from './campaign.ts';
@@ -32,7 +33,6 @@ const line = (longest: number, what: string, hint?: string) =>
     hint,
   );
 
-const DAY_MS = 86_400_000;
 const span = (what: string, hint: string) =>
   said(
     z
@@ -40,7 +40,7 @@ const span = (what: string, hint: string) =>
       .regex(/^[0-9]{1,5}[mhdw]$/)
       .refine((text) => {
         const ms = parseSpan(text);
-        return ms !== null && ms > 0 && ms <= 366 * DAY_MS;
+        return ms !== null && ms > 0 && ms <= 366 * MS_PER_DAY;
       }),
     `${what}: a number with m, h, d or w, above 0 and at most a year`,
     hint,

@@ -3,12 +3,11 @@ import { KairosError } from './errors.ts';
 import { EVENT } from './records.ts';
 import type {
   AnniversaryClause,
+  Clause,
   ClusterClause,
   EventClause,
-  EventWindow,
   FeatureClause,
   ListClause,
-  NeverClause,
   PlaceClause,
   PropertyFilter,
   RandomClause,
@@ -64,21 +63,6 @@ export type EventProperty = keyof typeof EVENT_PROPERTIES;
 export function isEventProperty(name: string): name is EventProperty {
   return Object.hasOwn(EVENT_PROPERTIES, name);
 }
-
-export type Clause =
-  | TraitClause
-  | EventClause
-  | NeverClause
-  | SequenceClause
-  | TimeSinceClause
-  | AnniversaryClause
-  | PlaceClause
-  | FeatureClause
-  | ScoreClause
-  | ClusterClause
-  | SegmentClause
-  | ListClause
-  | RandomClause;
 
 export type SegmentNode =
   | { readonly kind: 'all'; readonly parts: readonly Segment[] }
@@ -231,11 +215,6 @@ export function stepOf(step: SequenceStep): {
     where: step.where,
     withinMs: step.within === undefined ? null : parseSpan(step.within),
   };
-}
-
-/** The windows and zones that a clause's answer depends on. */
-export function windowOfClause(clause: Clause): EventWindow | null {
-  return 'event' in clause || 'never' in clause || 'sequence' in clause ? clause : null;
 }
 
 export function listOf<T>(value: T | readonly T[] | undefined): readonly T[] | undefined {

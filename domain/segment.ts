@@ -7,6 +7,10 @@ export type Segment =
   | { readonly all: readonly Segment[] }
   | { readonly any: readonly Segment[] }
   | { readonly not: Segment }
+  | Clause;
+
+/** A leaf of the tree. */
+export type Clause =
   | TraitClause
   | EventClause
   | NeverClause

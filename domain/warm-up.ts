@@ -1,3 +1,5 @@
+import { MS_PER_DAY } from './clock.ts';
+
 /**
  * How a lane's daily volume grows from its first send on: `start` on the first day, `factor` times as much on each day
  * after, never more than `ceiling`. Mailbox providers judge a sender that appears with full volume as a spammer.
@@ -11,12 +13,10 @@ export interface WarmUp {
   readonly ceiling: number;
 }
 
-const DAY_MS = 86_400_000;
-
 /** Days of the shop clock, in UTC, since the lane's first send; 0 where it has sent nothing yet. */
 export function warmUpDay(firstSentAtMs: number | null, nowMs: number): number {
   if (firstSentAtMs === null) return 0;
-  return Math.max(0, Math.floor(nowMs / DAY_MS) - Math.floor(firstSentAtMs / DAY_MS));
+  return Math.max(0, Math.floor(nowMs / MS_PER_DAY) - Math.floor(firstSentAtMs / MS_PER_DAY));
 }
 
 /** Messages that a lane may send on that day of its warm-up; a whole number, at least 1 and at most the ceiling. */

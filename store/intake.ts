@@ -297,8 +297,3 @@ function entryOf(call: IntakeCall): Entry {
 
 /** What the log keeps of calls whose content goes to the person. */
 const TRACES = { identify: 'Person Identified', alias: 'Person Aliased' } as const;
-
-/** Writes calls in a transaction of their own: for callers that are no server. */
-export function writeIntake(db: Db, calls: readonly IntakeCall[]): Promise<IntakeReceipt> {
-  return new IntakeWriter(db, { writers: 1 }).write(calls);
-}

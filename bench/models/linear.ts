@@ -2,7 +2,6 @@ import { GaussianBayes } from '../../models/bayes/gaussian.ts';
 import type { BinaryModel, Estimator } from '../../models/estimator.ts';
 import { Logistic } from '../../models/logistic/logistic.ts';
 import { takeRows, takeTarget } from '../../models/matrix.ts';
-import { binaryMetrics } from '../../models/metrics.ts';
 import { Net } from '../../models/net/net.ts';
 import { sampleRows } from '../../models/splits.ts';
 import { SvmLinear } from '../../models/svm/linear.ts';
@@ -10,7 +9,7 @@ import { SvmRbf } from '../../models/svm/rbf.ts';
 import * as data from '../models-data.ts';
 import { spread } from '../support/result.ts';
 import { interleave } from '../support/rounds.ts';
-import type { FamilyOptions, FamilyResult } from './family.ts';
+import { type FamilyOptions, type FamilyResult, judge } from './family.ts';
 import { libsvm, pythonLinear, tfjs } from './linear-references.ts';
 import type { Judged, Slice } from './trees-references.ts';
 
@@ -112,16 +111,6 @@ function ours(train: Slice, forNet: Slice, forSvm: Slice, test: Slice): Contende
     [NAMES.netSmall]: run((seed) => new Net({ seed }), forNet),
     [NAMES.rbf]: run((seed) => new SvmRbf({ seed }), forSvm),
   };
-}
-
-function judge(estimator: Estimator<BinaryModel>, train: Slice, test: Slice): Judged {
-  const started = performance.now();
-  const model = estimator.fit(train.X, train.y);
-  const fitted = performance.now();
-  const p = model.predictProba(test.X);
-  const predicted = performance.now();
-  const { rocAuc, logLoss } = binaryMetrics(test.y, p);
-  return { fitMs: fitted - started, predictMs: predicted - fitted, rocAuc, logLoss };
 }
 
 type Results = Readonly<Record<string, readonly Judged[]>>;

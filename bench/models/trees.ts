@@ -2,13 +2,12 @@ import { Boosting } from '../../models/boosting/boosting.ts';
 import type { BinaryModel, Estimator } from '../../models/estimator.ts';
 import { Forest } from '../../models/forest/forest.ts';
 import { takeRows, takeTarget } from '../../models/matrix.ts';
-import { binaryMetrics } from '../../models/metrics.ts';
 import { sampleRows } from '../../models/splits.ts';
 import { DecisionTree } from '../../models/tree/decision-tree.ts';
 import * as data from '../models-data.ts';
 import { interleave } from '../support/rounds.ts';
 import { spread } from '../support/result.ts';
-import type { FamilyOptions, FamilyResult } from './family.ts';
+import { type FamilyOptions, type FamilyResult, judge } from './family.ts';
 import type { Judged, PythonReferences, Slice } from './trees-references.ts';
 import { mlRandomForestMs, pythonReferences, ydfReference } from './trees-references.ts';
 
@@ -95,16 +94,6 @@ function theirs(python: PythonReferences | null, ydf: (() => Judged) | null): Co
       : {}),
     ...(ydf ? { [NAMES.ydf]: () => Promise.resolve(ydf()) } : {}),
   };
-}
-
-function judge(estimator: Estimator<BinaryModel>, train: Slice, test: Slice): Judged {
-  const started = performance.now();
-  const model = estimator.fit(train.X, train.y);
-  const fitted = performance.now();
-  const p = model.predictProba(test.X);
-  const predicted = performance.now();
-  const { rocAuc, logLoss } = binaryMetrics(test.y, p);
-  return { fitMs: fitted - started, predictMs: predicted - fitted, rocAuc, logLoss };
 }
 
 function compare(

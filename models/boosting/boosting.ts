@@ -1,17 +1,9 @@
 import { checkBinaryTarget, checkJson, checkMatrix, numberOf } from '../check.ts';
 import { checkRegressionTarget, checkSampleWeight } from '../tree/checks.ts';
-import type {
-  Attribution,
-  BinaryModel,
-  Estimator,
-  FitContext,
-  ModelJson,
-  RegressionModel,
-  SelfExplaining,
-} from '../estimator.ts';
-import { classesOf } from '../estimator.ts';
+import type { Estimator, FitContext, ModelJson } from '../estimator.ts';
 import type { Matrix, Target } from '../matrix.ts';
 import { TreeEnsemble } from '../tree/ensemble.ts';
+import { FittedBinaryTrees, FittedRegressionTrees } from '../tree/fitted.ts';
 import type { BoostingParams, Stopped } from './boost.ts';
 import { boost, DEFAULTS } from './boost.ts';
 import { LOGISTIC, SQUARED } from './loss.ts';
@@ -74,48 +66,24 @@ function stoppedOf(json: ModelJson): Stopped {
   };
 }
 
-export class FittedBoosting implements BinaryModel, SelfExplaining {
+export class FittedBoosting extends FittedBinaryTrees {
   readonly kind = 'boosting';
-  readonly task = 'binary';
-  readonly names: readonly string[];
-  readonly importance: Float64Array;
   /** How many trees were tried, and the mean loss on the later slice, where there was one. */
   readonly stopped: Stopped;
-  readonly #ensemble: TreeEnsemble;
 
   constructor(ensemble: TreeEnsemble, stopped: Stopped) {
-    this.#ensemble = ensemble;
-    this.names = ensemble.names;
-    this.importance = ensemble.importance;
+    super(ensemble, 'logit');
     this.stopped = stopped;
   }
 
-  get treeCount(): number {
-    return this.#ensemble.treeCount;
-  }
-
-  predictProba(X: Matrix): Float64Array {
-    const scores = this.#ensemble.scores(X);
+  override predictProba(X: Matrix): Float64Array {
+    const scores = this.scores(X);
     for (let i = 0; i < scores.length; i++) scores[i] = 1 / (1 + Math.exp(-scores[i]!));
     return scores;
   }
 
-  predict(X: Matrix, threshold = 0.5): Uint8Array {
-    return classesOf(this.predictProba(X), threshold);
-  }
-
-  /** Exact path-dependent Shapley values of one prediction, as log-odds. */
-  contributions(row: Float64Array): Attribution {
-    return this.#ensemble.attribution(row, 'logit');
-  }
-
-  /** Exact Shapley values against the people of `background` (interventional), as log-odds. */
-  contributionsAgainst(row: Float64Array, background: Matrix): Attribution {
-    return this.#ensemble.attributionAgainst(row, background, 'logit');
-  }
-
   toJSON(): ModelJson {
-    return { kind: this.kind, format: FORMAT, ...this.#ensemble.parts(), ...this.stopped };
+    return { kind: this.kind, format: FORMAT, ...this.parts(), ...this.stopped };
   }
 
   static fromJSON(json: ModelJson): FittedBoosting {
@@ -124,41 +92,17 @@ export class FittedBoosting implements BinaryModel, SelfExplaining {
   }
 }
 
-export class FittedBoostingRegression implements RegressionModel, SelfExplaining {
+export class FittedBoostingRegression extends FittedRegressionTrees {
   readonly kind = 'boosting-regression';
-  readonly task = 'regression';
-  readonly names: readonly string[];
-  readonly importance: Float64Array;
   readonly stopped: Stopped;
-  readonly #ensemble: TreeEnsemble;
 
   constructor(ensemble: TreeEnsemble, stopped: Stopped) {
-    this.#ensemble = ensemble;
-    this.names = ensemble.names;
-    this.importance = ensemble.importance;
+    super(ensemble);
     this.stopped = stopped;
   }
 
-  get treeCount(): number {
-    return this.#ensemble.treeCount;
-  }
-
-  predict(X: Matrix): Float64Array {
-    return this.#ensemble.scores(X);
-  }
-
-  /** Exact path-dependent Shapley values of one prediction, in units of the target. */
-  contributions(row: Float64Array): Attribution {
-    return this.#ensemble.attribution(row, 'value');
-  }
-
-  /** Exact Shapley values against the people of `background` (interventional), in units of the target. */
-  contributionsAgainst(row: Float64Array, background: Matrix): Attribution {
-    return this.#ensemble.attributionAgainst(row, background, 'value');
-  }
-
   toJSON(): ModelJson {
-    return { kind: this.kind, format: FORMAT, ...this.#ensemble.parts(), ...this.stopped };
+    return { kind: this.kind, format: FORMAT, ...this.parts(), ...this.stopped };
   }
 
   static fromJSON(json: ModelJson): FittedBoostingRegression {

@@ -1,19 +1,12 @@
 import { figures } from '../card.ts';
 import { checkBinaryTarget, checkJson, checkMatrix, numberOf } from '../check.ts';
-import type {
-  Attribution,
-  BinaryModel,
-  Estimator,
-  FitContext,
-  ModelJson,
-  SelfExplaining,
-} from '../estimator.ts';
-import { classesOf } from '../estimator.ts';
+import type { Estimator, FitContext, ModelJson } from '../estimator.ts';
 import type { Matrix, Target } from '../matrix.ts';
 import { logLoss, rocAuc } from '../metrics.ts';
 import type { Bins } from '../tree/bins.ts';
 import { checkSampleWeight } from '../tree/checks.ts';
 import { TreeEnsemble } from '../tree/ensemble.ts';
+import { FittedBinaryTrees } from '../tree/fitted.ts';
 import type { ForestParams, ForestPart, ForestTask } from './parts.ts';
 import { DEFAULTS, finish, growPart, prepare } from './parts.ts';
 
@@ -43,7 +36,7 @@ export class Forest implements Estimator<FittedForest> {
     return this.finish(X.names, prepared, [part]);
   }
 
-  /** What its trees are grown from; with `growPart` and `finish` a forest in parts, the same to the bit. */
+  /** What its trees are grown from; with `growPart` and `finish` a forest grows in parts. */
   prepare(X: Matrix, y?: Target, ctx: FitContext = {}): { task: ForestTask; bins: Bins } {
     checkMatrix(X, 'accepts');
     checkBinaryTarget(X, y);
@@ -75,48 +68,20 @@ export interface OutOfBag {
 
 const FORMAT = 2;
 
-export class FittedForest implements BinaryModel, SelfExplaining {
+export class FittedForest extends FittedBinaryTrees {
   readonly kind = 'forest';
-  readonly task = 'binary';
-  readonly names: readonly string[];
   readonly outOfBag: OutOfBag;
-  readonly importance: Float64Array;
-  readonly #ensemble: TreeEnsemble;
 
   constructor(ensemble: TreeEnsemble, outOfBag: OutOfBag) {
-    this.#ensemble = ensemble;
-    this.names = ensemble.names;
-    this.importance = ensemble.importance;
+    super(ensemble, 'probability');
     this.outOfBag = outOfBag;
-  }
-
-  get treeCount(): number {
-    return this.#ensemble.treeCount;
-  }
-
-  predictProba(X: Matrix): Float64Array {
-    return this.#ensemble.scores(X);
-  }
-
-  predict(X: Matrix, threshold = 0.5): Uint8Array {
-    return classesOf(this.predictProba(X), threshold);
-  }
-
-  /** Exact path-dependent Shapley values of one prediction, as probabilities. */
-  contributions(row: Float64Array): Attribution {
-    return this.#ensemble.attribution(row, 'probability');
-  }
-
-  /** Exact Shapley values against the people of `background` (interventional), as probabilities. */
-  contributionsAgainst(row: Float64Array, background: Matrix): Attribution {
-    return this.#ensemble.attributionAgainst(row, background, 'probability');
   }
 
   toJSON(): ModelJson {
     return {
       kind: this.kind,
       format: FORMAT,
-      ...this.#ensemble.parts(),
+      ...this.parts(),
       outOfBag: this.outOfBag,
     };
   }

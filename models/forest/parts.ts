@@ -26,7 +26,7 @@ export const DEFAULTS: ForestParams = { trees: 200, minLeaf: 5, maxDepth: 32 };
 
 /**
  * What the trees of a forest are grown from: plain data, whose arrays may lie in shared memory, so that several threads
- * grow a part each (`activities/training/forest-threads.ts`).
+ * can grow a part each.
  */
 export interface ForestTask {
   /** Codes, column after column. */

@@ -1,15 +1,9 @@
 import { checkJson, checkMatrix, numberOf } from '../check.ts';
-import type {
-  Attribution,
-  Estimator,
-  FitContext,
-  ModelJson,
-  RegressionModel,
-  SelfExplaining,
-} from '../estimator.ts';
+import type { Estimator, FitContext, ModelJson } from '../estimator.ts';
 import type { Matrix, Target } from '../matrix.ts';
 import { checkRegressionTarget, checkSampleWeight } from '../tree/checks.ts';
 import { TreeEnsemble } from '../tree/ensemble.ts';
+import { FittedRegressionTrees } from '../tree/fitted.ts';
 import type { ForestParams } from './parts.ts';
 import { DEFAULTS, finish, growPart, prepare } from './parts.ts';
 
@@ -50,40 +44,20 @@ export interface OutOfBagError {
 
 const FORMAT = 1;
 
-export class FittedForestRegression implements RegressionModel, SelfExplaining {
+export class FittedForestRegression extends FittedRegressionTrees {
   readonly kind = 'forest-regression';
-  readonly task = 'regression';
-  readonly names: readonly string[];
-  readonly importance: Float64Array;
   readonly outOfBag: OutOfBagError;
-  readonly #ensemble: TreeEnsemble;
 
   constructor(ensemble: TreeEnsemble, outOfBag: OutOfBagError) {
-    this.#ensemble = ensemble;
-    this.names = ensemble.names;
-    this.importance = ensemble.importance;
+    super(ensemble);
     this.outOfBag = outOfBag;
-  }
-
-  predict(X: Matrix): Float64Array {
-    return this.#ensemble.scores(X);
-  }
-
-  /** Exact path-dependent Shapley values of one prediction, in units of the target. */
-  contributions(row: Float64Array): Attribution {
-    return this.#ensemble.attribution(row, 'value');
-  }
-
-  /** Exact Shapley values against the people of `background` (interventional), in units of the target. */
-  contributionsAgainst(row: Float64Array, background: Matrix): Attribution {
-    return this.#ensemble.attributionAgainst(row, background, 'value');
   }
 
   toJSON(): ModelJson {
     return {
       kind: this.kind,
       format: FORMAT,
-      ...this.#ensemble.parts(),
+      ...this.parts(),
       outOfBag: this.outOfBag,
     };
   }

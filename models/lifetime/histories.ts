@@ -1,3 +1,4 @@
+import { MS_PER_DAY } from '../../domain/clock.ts';
 import { invalid } from '../check.ts';
 import type { Matrix } from '../matrix.ts';
 import { columnIndex, matrixOf } from '../matrix.ts';
@@ -26,8 +27,6 @@ export interface Histories {
 }
 
 export const HISTORY_COLUMNS = ['frequency', 'recency', 'T'] as const;
-
-const MS_PER_DAY = 86_400_000;
 
 /**
  * What the lifetime models read, from purchases in any order. Days are UTC days: a shop that counts in its own zone

@@ -1,3 +1,4 @@
+import { MS_PER_DAY } from '../../domain/clock.ts';
 import { checkParam, invalid } from '../check.ts';
 import type { Matrix } from '../matrix.ts';
 import { matrixOf } from '../matrix.ts';
@@ -13,8 +14,6 @@ export interface PersonPeriodOptions {
 }
 
 export const CHURN_COLUMNS = ['period', 'recency', 'frequency', 'logValue', 'pace'] as const;
-
-const MS_PER_DAY = 86_400_000;
 
 export interface PersonPeriods {
   /**

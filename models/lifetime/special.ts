@@ -44,9 +44,3 @@ export function hypergeometric(a: number, b: number, c: number, z: number): numb
   }
   return sum;
 }
-
-/** ln(eᵃ + eᵇ) without overflow. */
-export function logSumExp(a: number, b: number): number {
-  const larger = Math.max(a, b);
-  return larger === -Infinity ? larger : larger + Math.log1p(Math.exp(-Math.abs(a - b)));
-}

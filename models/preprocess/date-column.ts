@@ -1,7 +1,6 @@
+import { MS_PER_DAY } from '../../domain/clock.ts';
 import type { DateOrder } from './parse.ts';
 import { parseDate } from './parse.ts';
-
-const MS_PER_DAY = 86_400_000;
 
 /** A column of dates as numbers: days since 1970, the month and the day of the week. */
 export interface DateState {

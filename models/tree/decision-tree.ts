@@ -1,20 +1,13 @@
 import { checkBinaryTarget, checkJson, checkMatrix, checkParam } from '../check.ts';
-import type {
-  Attribution,
-  BinaryModel,
-  Estimator,
-  FitContext,
-  ModelJson,
-  RegressionModel,
-  SelfExplaining,
-} from '../estimator.ts';
-import { advance, classesOf } from '../estimator.ts';
+import type { Estimator, FitContext, ModelJson } from '../estimator.ts';
+import { advance } from '../estimator.ts';
 import type { Matrix, Target } from '../matrix.ts';
 import { Random } from '../random.ts';
 import { encode, findBins } from './bins.ts';
 import { checkRegressionTarget, checkSampleWeight } from './checks.ts';
 import { DepthFirstGrower, DRAWN_MAX } from './depth-first.ts';
 import { sharesOf, TreeEnsemble } from './ensemble.ts';
+import { FittedBinaryTrees, FittedRegressionTrees } from './fitted.ts';
 import { LeafWiseGrower } from './leaf-wise.ts';
 import type { ColumnParams } from './params.ts';
 import { directions } from './params.ts';
@@ -137,43 +130,15 @@ function growTree(
 
 const FORMAT = 1;
 
-export class FittedDecisionTree implements BinaryModel, SelfExplaining {
+export class FittedDecisionTree extends FittedBinaryTrees {
   readonly kind = 'tree';
-  readonly task = 'binary';
-  readonly names: readonly string[];
-  readonly importance: Float64Array;
-  readonly #ensemble: TreeEnsemble;
 
   constructor(ensemble: TreeEnsemble) {
-    this.#ensemble = ensemble;
-    this.names = ensemble.names;
-    this.importance = ensemble.importance;
-  }
-
-  get leafCount(): number {
-    return this.#ensemble.leafCount;
-  }
-
-  predictProba(X: Matrix): Float64Array {
-    return this.#ensemble.scores(X);
-  }
-
-  predict(X: Matrix, threshold = 0.5): Uint8Array {
-    return classesOf(this.predictProba(X), threshold);
-  }
-
-  /** Exact path-dependent Shapley values of one prediction, as probabilities. */
-  contributions(row: Float64Array): Attribution {
-    return this.#ensemble.attribution(row, 'probability');
-  }
-
-  /** Exact Shapley values against the people of `background` (interventional), as probabilities. */
-  contributionsAgainst(row: Float64Array, background: Matrix): Attribution {
-    return this.#ensemble.attributionAgainst(row, background, 'probability');
+    super(ensemble, 'probability');
   }
 
   toJSON(): ModelJson {
-    return { kind: this.kind, format: FORMAT, ...this.#ensemble.parts() };
+    return { kind: this.kind, format: FORMAT, ...this.parts() };
   }
 
   static fromJSON(json: ModelJson): FittedDecisionTree {
@@ -182,39 +147,11 @@ export class FittedDecisionTree implements BinaryModel, SelfExplaining {
   }
 }
 
-export class FittedTreeRegression implements RegressionModel, SelfExplaining {
+export class FittedTreeRegression extends FittedRegressionTrees {
   readonly kind = 'tree-regression';
-  readonly task = 'regression';
-  readonly names: readonly string[];
-  readonly importance: Float64Array;
-  readonly #ensemble: TreeEnsemble;
-
-  constructor(ensemble: TreeEnsemble) {
-    this.#ensemble = ensemble;
-    this.names = ensemble.names;
-    this.importance = ensemble.importance;
-  }
-
-  get leafCount(): number {
-    return this.#ensemble.leafCount;
-  }
-
-  predict(X: Matrix): Float64Array {
-    return this.#ensemble.scores(X);
-  }
-
-  /** Exact path-dependent Shapley values of one prediction, in units of the target. */
-  contributions(row: Float64Array): Attribution {
-    return this.#ensemble.attribution(row, 'value');
-  }
-
-  /** Exact Shapley values against the people of `background` (interventional), in units of the target. */
-  contributionsAgainst(row: Float64Array, background: Matrix): Attribution {
-    return this.#ensemble.attributionAgainst(row, background, 'value');
-  }
 
   toJSON(): ModelJson {
-    return { kind: this.kind, format: FORMAT, ...this.#ensemble.parts() };
+    return { kind: this.kind, format: FORMAT, ...this.parts() };
   }
 
   static fromJSON(json: ModelJson): FittedTreeRegression {

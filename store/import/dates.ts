@@ -1,9 +1,9 @@
+import { MS_PER_DAY } from '../../domain/clock.ts';
 import { instantOf } from '../../domain/local-time.ts';
 import { LANGUAGES } from './values.ts';
 
 /** Reads dates as shops write them. NaN stands for "not a date" throughout: it costs nothing in a hot loop. */
 const MS_PER_HOUR = 3_600_000;
-const MS_PER_DAY = 86_400_000;
 /** Day 0 of Excel's calendar; it counts 29 February 1900, which never was, so it holds from March 1900 on. */
 const EXCEL_DAY_0 = Date.UTC(1899, 11, 30);
 
