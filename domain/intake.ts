@@ -11,7 +11,7 @@ import {
   optionalId,
   record,
 } from './intake-text.ts';
-import { EVENT } from './records.ts';
+import { EVENT, OUR_EVENTS } from './records.ts';
 
 export type { PersonPatch } from './intake-person.ts';
 export { type IntakeNote, isPlainJson } from './intake-text.ts';
@@ -85,25 +85,8 @@ export const CALL_KINDS: Readonly<Record<string, string>> = {
   a: 'alias',
 };
 
-/** Events that only Kairos writes: an outsider's could forge a delivery, a consent or the projector's own rows. */
-const RESERVED: ReadonlySet<string> = new Set([
-  'Messages Settled',
-  'Person Identified',
-  'Person Aliased',
-  EVENT.traitsChanged,
-  EVENT.eventsMoved,
-  EVENT.personMerged,
-  EVENT.eventsSuperseded,
-  EVENT.personErased,
-  EVENT.campaignClosed,
-  EVENT.listJoined,
-  EVENT.listLeft,
-  EVENT.segmentEntered,
-  EVENT.segmentLeft,
-  EVENT.peopleScored,
-  EVENT.consentChanged,
-  EVENT.unsubscribed,
-]);
+/** A shop's own system tells of an unsubscription by consent; a file of its history may name it. */
+const RESERVED: ReadonlySet<string> = new Set([...OUR_EVENTS, EVENT.unsubscribed]);
 
 /** What a call without an event's name is called in the log. */
 const NAMED = {

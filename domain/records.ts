@@ -71,6 +71,28 @@ export const EVENT = {
   peopleScored: 'People Scored',
 } as const;
 
+/**
+ * Events that only Kairos writes: from outside, by a file or over HTTP, they would forge a delivery, a consent, an erasure
+ * or the projector's own rows.
+ */
+export const OUR_EVENTS: ReadonlySet<string> = new Set([
+  'Messages Settled',
+  'Person Identified',
+  'Person Aliased',
+  EVENT.traitsChanged,
+  EVENT.consentChanged,
+  EVENT.eventsMoved,
+  EVENT.personMerged,
+  EVENT.personErased,
+  EVENT.eventsSuperseded,
+  EVENT.campaignClosed,
+  EVENT.listJoined,
+  EVENT.listLeft,
+  EVENT.segmentEntered,
+  EVENT.segmentLeft,
+  EVENT.peopleScored,
+]);
+
 export interface OrderLine {
   sku: string;
   quantity: number;

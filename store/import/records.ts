@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { EVENT, type PersonRecord, type ProductRecord } from '../../domain/records.ts';
+import { EVENT, OUR_EVENTS, type PersonRecord, type ProductRecord } from '../../domain/records.ts';
 import { isTimeZone } from '../../domain/local-time.ts';
 import { limiter } from './lines.ts';
 import { type Choice, rulesOf } from './rules.ts';
@@ -19,21 +19,6 @@ import {
 } from './makers.ts';
 import { Rejection } from './rejection.ts';
 import { readCountry } from './values.ts';
-
-/** Events that only Kairos itself may write: from a file they would forge its own history. */
-const RESERVED: ReadonlySet<string> = new Set([
-  'Messages Settled',
-  'Person Identified',
-  'Person Aliased',
-  EVENT.traitsChanged,
-  EVENT.consentChanged,
-  EVENT.eventsMoved,
-  EVENT.personMerged,
-  EVENT.eventsSuperseded,
-  EVENT.segmentEntered,
-  EVENT.segmentLeft,
-  EVENT.peopleScored,
-]);
 
 export interface CustomerDefaults {
   readonly nowMs: number;
@@ -230,7 +215,7 @@ export function eventMaker(compiler: FieldCompiler, mapping: Mapping): Maker<Loa
     const name = isReview ? EVENT.productReviewed : type(row);
     if (name === null) return reject('type', 'missing');
     if (name.length > 100) return reject('type', 'out of range');
-    if (RESERVED.has(name)) return reject('type', 'an event that only Kairos writes');
+    if (OUR_EVENTS.has(name)) return reject('type', 'an event that only Kairos writes');
     const externalId = customer(row);
     if (externalId === null && missingCustomer === 'reject') return reject('customer', 'missing');
     if (externalId !== null && externalId.length > ID_CHARS_MAX) {

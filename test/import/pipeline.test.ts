@@ -164,6 +164,18 @@ describe('events, reviews, consents', () => {
     );
   });
 
+  it.each(['Messages Settled', 'Person Erased', 'Campaign Closed', 'List Joined', 'List Left'])(
+    'are refused where a file would forge our own "%s"',
+    async (type) => {
+      const csv = `event,customer,time\n${type},k1,2026-03-01\nSeen,k1,2026-03-01\n`;
+      expect(await run('events', csv)).toMatchObject({
+        read: 2,
+        accepted: 1,
+        rejected: { 'type: an event that only Kairos writes': 1 },
+      });
+    },
+  );
+
   it('join small tables, and fall back from one column to the next', async () => {
     writeFiles(folder, { 'names.csv': 'id,starts,kind\n1,2026-02-03,A\n2,2026-04-05,B\n' });
     const yaml = `
