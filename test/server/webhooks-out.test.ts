@@ -94,6 +94,15 @@ function start(options: WebhookSenderOptions = {}): WebhookSender {
 async function happen(type: string, personId: number | null, properties: Record<string, unknown>) {
   const messageId = crypto.randomUUID();
   await appendEvents(db, [{ messageId, type, personId, atMs: Date.UTC(2026, 5, 1), properties }]);
+  // The projector wakes the sender for what it has read: what no transaction of the cluster, another suite's neither, may
+  // still come before.
+  await until(async () => {
+    const { rowCount } = await db.query(
+      'select from event where message_id = $1 and xid < pg_snapshot_xmin(pg_current_snapshot())',
+      [messageId],
+    );
+    return rowCount === 1;
+  });
   sender?.wake();
 }
 
