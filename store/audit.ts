@@ -1,3 +1,4 @@
+import { LOCKS } from './locks.ts';
 import { createHash } from 'node:crypto';
 import { type Db, type Queryable, transaction } from './postgres.ts';
 
@@ -43,8 +44,6 @@ const LINE = `jsonb_build_array(a.id, a.xid::text, to_char(a.at at time zone 'ut
   a.action, a.subject, a.workflow_id, a.run_id, a.activity, a.attempt, a.detail)::text`;
 
 const GENESIS = Buffer.alloc(32);
-/** Any number: it lets only one sealer chain at a time. */
-const SEALER_LOCK = 4_711_010;
 
 function chain(previous: Buffer, line: string): Buffer {
   return createHash('sha256').update(previous).update(line, 'utf8').digest();
@@ -57,7 +56,7 @@ function chain(previous: Buffer, line: string): Buffer {
 export async function sealAudit(db: Db, limit = 5_000): Promise<number> {
   return transaction(db, async (tx) => {
     const lock = await tx.query<{ got: boolean }>('select pg_try_advisory_xact_lock($1) as got', [
-      SEALER_LOCK,
+      LOCKS.sealer,
     ]);
     if (!lock.rows[0]!.got) return 0;
     const last = await tx.query<{ seq: number; audit_id: number; xid: string; hash: Buffer }>(

@@ -1,9 +1,10 @@
+import { LOCKS } from './locks.ts';
 import { KairosError } from '../domain/errors.ts';
 import { EVENT } from '../domain/records.ts';
 import { ERASED_KEEPS, ERASED_LINE_KEEPS } from '../domain/warehouse-rows.ts';
 import { type AuditContext, writeAudit } from './audit.ts';
 import { appendEvents } from './events.ts';
-import { IDENTITY_LOCK, settleIdentities } from './identity.ts';
+import { settleIdentities } from './identity.ts';
 import { type Db, type Queryable, type Tx, transaction } from './postgres.ts';
 
 /** What an erasure reaches, or has reached. */
@@ -51,7 +52,7 @@ export async function erasePerson(
   // Visitors that were linked but not yet moved are the person's too.
   await settleIdentities(db);
   return transaction(db, async (tx) => {
-    await tx.query('select pg_advisory_xact_lock($1)', [IDENTITY_LOCK]);
+    await tx.query('select pg_advisory_xact_lock($1)', [LOCKS.identity]);
     const subject = await subjectOf(tx, externalId);
     if (!subject) {
       if (missingOk) return null;

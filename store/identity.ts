@@ -1,14 +1,9 @@
+import { LOCKS } from './locks.ts';
 import { KairosError } from '../domain/errors.ts';
 import { writeAudit } from './audit.ts';
 import { type Merge, mergePeople, splitPeople } from './identity-merge.ts';
 import { moveEvents, tellOfMove } from './identity-events.ts';
 import { type Db, type Queryable, type Tx, transaction } from './postgres.ts';
-
-/**
- * Writers of events hold it shared, whoever moves history exclusively: so no event is written for a person while that
- * person goes into another.
- */
-export const IDENTITY_LOCK = 4_711_013;
 
 /** A visitor turned out to be a person, or one customer (`alias`) another. */
 export interface IdentityClaim {
@@ -99,7 +94,7 @@ export async function settleIdentities(db: Db): Promise<number> {
 }
 
 async function lock(tx: Tx): Promise<void> {
-  await tx.query('select pg_advisory_xact_lock($1)', [IDENTITY_LOCK]);
+  await tx.query('select pg_advisory_xact_lock($1)', [LOCKS.identity]);
 }
 
 interface ClaimRow {

@@ -1,12 +1,8 @@
+import { LOCKS } from './locks.ts';
 import type { AliasCall, IdentifyCall, IntakeCall } from '../domain/intake.ts';
 import { copyLine } from './copy.ts';
 import { isoOf, messageKey, writeLog } from './events.ts';
-import {
-  type IdentityClaim,
-  IDENTITY_LOCK,
-  claimIdentities,
-  settleIdentities,
-} from './identity.ts';
+import { type IdentityClaim, claimIdentities, settleIdentities } from './identity.ts';
 import { type PersonChange, changePeople } from './person-change.ts';
 import { tellPeople } from './people.ts';
 import { type Db, type Tx, isTransient, transaction } from './postgres.ts';
@@ -137,7 +133,7 @@ export class IntakeWriter {
 
   /** Merges wait until we are through, and we see every merge that was before. */
   async #begin(tx: Tx): Promise<Group> {
-    await tx.query(`select pg_advisory_xact_lock_shared(${IDENTITY_LOCK})`);
+    await tx.query(`select pg_advisory_xact_lock_shared(${LOCKS.identity})`);
     const { rows } = await tx.query<{ generation: number }>(
       'select generation from identity_state',
     );

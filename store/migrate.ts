@@ -1,16 +1,15 @@
+import { LOCKS } from './locks.ts';
 import { readFile, readdir } from 'node:fs/promises';
 import { type Db, transaction } from './postgres.ts';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
-/** Any number: it keeps two processes that start at once from migrating twice. */
-const LOCK = 4_711_009;
 
 /** Applies the migrations that are missing, each in a transaction, in the order of their names. Returns their names. */
 export async function migrate(db: Db): Promise<string[]> {
   const files = (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).sort();
   const applied: string[] = [];
   await transaction(db, async (tx) => {
-    await tx.query('select pg_advisory_xact_lock($1)', [LOCK]);
+    await tx.query('select pg_advisory_xact_lock($1)', [LOCKS.migrate]);
     await tx.query(`create table if not exists migration (
       name text primary key, applied_at timestamptz not null default clock_timestamp())`);
     const { rows } = await tx.query<{ name: string }>('select name from migration');

@@ -1,3 +1,4 @@
+import { LOCKS } from './locks.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EVENT } from '../domain/records.ts';
 import { backoffMs } from '../domain/retry.ts';
@@ -13,8 +14,6 @@ const NAME = 'warehouse';
 const STEP = 20_000;
 /** Fewer rows than this are not worth an insert of their own while more are coming. */
 const FEW = 5_000;
-/** Any number: it keeps a second projector from running beside the first. */
-const LOCK = 4_711_011;
 
 interface ProjectorRow {
   xid: string;
@@ -147,13 +146,13 @@ async function withLock(db: Db, work: () => Promise<void>): Promise<void> {
   try {
     const { rows } = await client.query<{ got: boolean }>(
       'select pg_try_advisory_lock($1) as got',
-      [LOCK],
+      [LOCKS.projector],
     );
     if (!rows[0]!.got) return;
     await work();
   } finally {
     await client
-      .query('select pg_advisory_unlock($1)', [LOCK])
+      .query('select pg_advisory_unlock($1)', [LOCKS.projector])
       .catch((error: Error) => (broken = error));
     client.off('error', onError);
     client.release(broken);

@@ -1,3 +1,4 @@
+import { LOCKS } from '../locks.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../domain/retry.ts';
 import type { StoredClock } from '../clock.ts';
@@ -27,8 +28,6 @@ export interface LiveOptions {
 const STEP = 10_000;
 /** With more rows than that to catch up with, each segment is asked once of everybody. */
 const CATCH_UP = 200_000;
-/** Any number that no other lock has (git grep 4_711): it keeps a second process from keeping the same members. */
-const LOCK = 4_711_031;
 /** How often a process looks whether the one before it has ended. */
 const STAND_BY_MS = 2_000;
 /** The longest that a timer can wait, less some. */
@@ -76,7 +75,7 @@ async function lead(options: LiveOptions, signal: AbortSignal, ok: () => void): 
   try {
     const { rows } = await client.query<{ got: boolean }>(
       'select pg_try_advisory_lock($1) as got',
-      [LOCK],
+      [LOCKS.liveSegments],
     );
     if (!rows[0]!.got) return;
     await client.query('listen kairos_live');
