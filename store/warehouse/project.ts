@@ -6,6 +6,7 @@ import {
   eventToMove,
   eventToPerson,
   eventToRows,
+  type WarehousePerson,
   type WarehouseRow,
 } from '../../domain/warehouse-rows.ts';
 import type { RemovedEvents, Warehouse } from './client.ts';
@@ -22,7 +23,14 @@ export async function projectEvents(
   events: readonly EventOfLog[],
   token: string,
 ): Promise<void> {
-  const people = events.flatMap((event) => eventToPerson(event) ?? []);
+  // People's traits stand in their own table; who is who, and what a corrected import replaces, comes below.
+  const people: WarehousePerson[] = [];
+  const happenings: EventOfLog[] = [];
+  for (const event of events) {
+    const person = eventToPerson(event);
+    if (person) people.push(person);
+    else if (!isIdentity(event) && event.type !== EVENT.eventsSuperseded) happenings.push(event);
+  }
   for (let from = 0; from < people.length; from += ROWS_PER_INSERT) {
     await warehouse.upsertPeople(people.slice(from, from + ROWS_PER_INSERT));
   }
@@ -34,10 +42,7 @@ export async function projectEvents(
     await warehouse.insertEvents(rows, `${token}/${inserts}`);
     rows = [];
   };
-  for (const event of events) {
-    // People's traits stand in their own table; who is who comes below.
-    if (eventToPerson(event) || isIdentity(event) || event.type === EVENT.eventsSuperseded)
-      continue;
+  for (const event of happenings) {
     rows.push(...eventToRows(event));
     if (rows.length >= ROWS_PER_INSERT) await flush();
   }
