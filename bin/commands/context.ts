@@ -35,6 +35,15 @@ export async function withContext<T>(
   }
 }
 
+/** Rows under their headings; where there are none, a sentence that says so. */
+export function listing(
+  none: string,
+  headings: readonly string[],
+  rows: readonly (readonly (string | number | null)[])[],
+): string {
+  return rows.length === 0 ? none : table([headings, ...rows]);
+}
+
 /** A table in plain text: columns as wide as their content, numbers to the right. */
 export function table(rows: readonly (readonly (string | number | null)[])[]): string {
   const cells = rows.map((row) =>

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { identityLinks, mergeCustomers, splitIdentity } from '../../store/identity.ts';
 import { createWriteKey, revokeWriteKey, writeKeys } from '../../store/write-keys.ts';
-import { example, table, withContext } from './context.ts';
+import { example, listing, withContext } from './context.ts';
 
 const ACTOR = 'operator';
 
@@ -34,16 +34,17 @@ export function addIntakeCommands(program: Command): void {
       withContext(command, async (context) => {
         const rows = (await writeKeys(context.db)).map(({ hash: _hash, ...key }) => key);
         context.print(rows, () =>
-          table([
+          listing(
+            'No write key yet; see "kairos write-key create --help".',
             ['number', 'name', 'kind', 'events/s', 'state'],
-            ...rows.map((key) => [
+            rows.map((key) => [
               key.id,
               key.name,
               key.kind,
               key.ratePerSecond ?? 'any',
               key.revokedAtMs === null ? 'in force' : 'revoked',
             ]),
-          ]),
+          ),
         );
       }),
     );
@@ -72,9 +73,10 @@ function addIdentityCommands(program: Command): void {
       withContext(command, async (context) => {
         const links = await identityLinks(context.db, person);
         context.print(links, () =>
-          table([
+          listing(
+            'Nobody went into this person.',
             ['link', 'kind', 'from', 'events', 'by', 'state'],
-            ...links.map((link) => [
+            links.map((link) => [
               link.id,
               link.kind,
               link.from,
@@ -82,7 +84,7 @@ function addIdentityCommands(program: Command): void {
               link.actor,
               link.undone ? 'undone' : link.done ? 'in force' : 'waiting',
             ]),
-          ]),
+          ),
         );
       }),
     );

@@ -15,7 +15,7 @@ import {
   webhookEndpoints,
 } from '../../store/webhook-endpoints.ts';
 import { openVault } from '../vault.ts';
-import { example, table, withContext } from './context.ts';
+import { example, listing, withContext } from './context.ts';
 import { addWebhookSourceCommands } from './webhook-source.ts';
 
 const ACTOR = 'operator';
@@ -64,9 +64,10 @@ function addEndpointCommands(program: Command): void {
       withContext(command, async (context) => {
         const rows = await webhookEndpoints(context.db);
         context.print(rows, () =>
-          table([
+          listing(
+            'No endpoint yet; see "kairos webhook add --help".',
             ['endpoint', 'url', 'types', 'delivered', 'waiting', 'dead', 'state'],
-            ...rows.map((row) => [
+            rows.map((row) => [
               row.id,
               row.url,
               row.types.length === Object.keys(OUTWARD_TYPES).length ? 'all' : row.types.join(' '),
@@ -75,7 +76,7 @@ function addEndpointCommands(program: Command): void {
               row.dead,
               stateOf(row),
             ]),
-          ]),
+          ),
         );
       }),
     );
@@ -140,9 +141,10 @@ function addDeadLetterCommands(webhooks: Command): void {
       withContext(command, async (context) => {
         const rows = await deadLetters(context.db);
         context.print(rows, () =>
-          table([
+          listing(
+            'No message is given up.',
             ['endpoint', 'message', 'type', 'attempts', 'status', 'why', 'since'],
-            ...rows.map((row) => [
+            rows.map((row) => [
               row.endpointId,
               row.webhookId,
               row.type,
@@ -151,7 +153,7 @@ function addDeadLetterCommands(webhooks: Command): void {
               row.lastError,
               new Date(row.deadAtMs).toISOString(),
             ]),
-          ]),
+          ),
         );
       }),
     );
